@@ -1,0 +1,3 @@
+//! maasctl, maas_service.sh and maas_deploy.sh.
+
+fn main() {}

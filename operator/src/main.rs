@@ -1,0 +1,3 @@
+//! The YARN application master that reconciles models.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The first process of a model's container.
+
+fn main() {}
