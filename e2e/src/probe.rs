@@ -1,0 +1,128 @@
+//! The conditions that mean "this daemon serves", and waiting for them.
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::Error;
+
+/// One question to a daemon may take this long; a paused one must not hang the question.
+const QUESTION: Duration = Duration::from_secs(3);
+const EVERY: Duration = Duration::from_millis(25);
+
+/// How to see that a daemon serves by itself (not that the others do).
+#[derive(Debug, Clone)]
+pub(crate) enum Probe {
+    /// ZooKeeper answers `srvr` with its mode.
+    ZooKeeper(SocketAddr),
+    /// The NameNode's RPC port is open and it is out of safe mode.
+    NameNode { rpc: SocketAddr, http: SocketAddr },
+    /// The DataNode's ports are open.
+    DataNode { data: SocketAddr, http: SocketAddr },
+    /// The ResourceManager says STARTED and its scheduler port is open.
+    ResourceManager { scheduler: SocketAddr, http: SocketAddr },
+    /// The NodeManager's RPC and web ports are open.
+    NodeManager { rpc: SocketAddr, http: SocketAddr },
+}
+
+impl Probe {
+    /// Asks once; the error says what was seen instead.
+    pub(crate) async fn ask(&self, http_client: &reqwest::Client) -> Result<(), String> {
+        match self {
+            Self::ZooKeeper(address) => zookeeper_serves(*address).await,
+            Self::NameNode { rpc, http } => {
+                port_open(*rpc).await?;
+                let info = name_node_info(http_client, *http).await?;
+                match info.get("Safemode").and_then(Value::as_str) {
+                    Some("") => Ok(()),
+                    other => Err(format!("safe mode: {other:?}")),
+                }
+            }
+            Self::DataNode { data: first, http: second } | Self::NodeManager { rpc: first, http: second } => {
+                port_open(*first).await?;
+                port_open(*second).await
+            }
+            Self::ResourceManager { scheduler, http } => {
+                port_open(*scheduler).await?;
+                let info = get_json(http_client, &format!("http://{http}/ws/v1/cluster/info")).await?;
+                match info.pointer("/clusterInfo/state").and_then(Value::as_str) {
+                    Some("STARTED") => Ok(()),
+                    other => Err(format!("state: {other:?}")),
+                }
+            }
+        }
+    }
+}
+
+/// Repeats `ask` until it is content or `within` has passed; `what` names the condition in the error.
+pub(crate) async fn wait_for<T, F>(what: &str, within: Duration, mut ask: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, String>>,
+{
+    let end = Instant::now() + within;
+    loop {
+        match ask().await {
+            Ok(seen) => return Ok(seen),
+            Err(last) if Instant::now() >= end => return Err(Error::Deadline { what: what.into(), within, last }),
+            Err(_) => sleep(EVERY).await,
+        }
+    }
+}
+
+/// How many DataNodes the NameNode counts as live.
+pub(crate) async fn live_data_nodes(client: &reqwest::Client, name_node: SocketAddr) -> Result<usize, String> {
+    let info = name_node_info(client, name_node).await?;
+    // JMX gives the map of live nodes as a JSON text within the JSON.
+    let live = info.get("LiveNodes").and_then(Value::as_str).ok_or("no LiveNodes in NameNodeInfo")?;
+    let live: Value = serde_json::from_str(live).map_err(|e| e.to_string())?;
+    Ok(live.as_object().map_or(0, serde_json::Map::len))
+}
+
+/// The node ids that the ResourceManager has as RUNNING.
+pub(crate) async fn running_nodes(client: &reqwest::Client, rm: SocketAddr) -> Result<Vec<String>, String> {
+    let nodes = get_json(client, &format!("http://{rm}/ws/v1/cluster/nodes?states=RUNNING")).await?;
+    // With no node at all "nodes" is null or empty.
+    let list = nodes.pointer("/nodes/node").and_then(Value::as_array).cloned().unwrap_or_default();
+    Ok(list.iter().filter_map(|n| n.get("id").and_then(Value::as_str)).map(str::to_owned).collect())
+}
+
+async fn name_node_info(client: &reqwest::Client, http: SocketAddr) -> Result<Value, String> {
+    let url = format!("http://{http}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo");
+    let jmx = get_json(client, &url).await?;
+    jmx.pointer("/beans/0").cloned().ok_or_else(|| "no NameNodeInfo yet".to_owned())
+}
+
+async fn get_json(client: &reqwest::Client, url: &str) -> Result<Value, String> {
+    let answer = client.get(url).timeout(QUESTION).send().await.map_err(|e| e.to_string())?;
+    let answer = answer.error_for_status().map_err(|e| e.to_string())?;
+    answer.json().await.map_err(|e| e.to_string())
+}
+
+async fn port_open(address: SocketAddr) -> Result<(), String> {
+    match timeout(QUESTION, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(format!("{address}: {error}")),
+        Err(_) => Err(format!("{address}: no answer")),
+    }
+}
+
+async fn zookeeper_serves(address: SocketAddr) -> Result<(), String> {
+    let question = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(b"srvr").await?;
+        let mut answer = String::new();
+        stream.take(4096).read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    match timeout(QUESTION, question).await {
+        Ok(Ok(answer)) if answer.contains("Mode:") => Ok(()),
+        Ok(Ok(answer)) => Err(format!("ZooKeeper says {answer:?}")),
+        Ok(Err(error)) => Err(format!("{address}: {error}")),
+        Err(_) => Err(format!("{address}: no answer")),
+    }
+}
