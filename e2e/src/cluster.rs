@@ -169,8 +169,14 @@ impl ClusterBuilder {
         let (parts, count, capacity) = (self.parts, self.node_managers, self.capacity);
         let mut cluster = self.lay_out(installation)?;
         let started = async {
-            cluster.launch(parts)?;
-            if parts == Parts::All {
+            cluster.launch_first(parts)?;
+            // The others would only compete for the processor, and then sleep until their next try to connect.
+            if let Some(name_node) = &cluster.name_node {
+                name_node.serves().await?;
+                cluster.launch_data_node()?;
+            }
+            if let Some(resource_manager) = &cluster.resource_manager {
+                resource_manager.serves().await?;
                 for _ in 0..count {
                     cluster.launch_node_manager(capacity)?;
                 }
@@ -411,7 +417,7 @@ impl Cluster {
     fn write_conf(&self, conf: &Path, node: config::Properties) -> Result<(), Error> {
         fs::create_dir_all(conf).map_err(Error::file("create", conf))?;
         let Self { addresses, overrides, dir, .. } = self;
-        let mut yarn = config::yarn_site(addresses);
+        let mut yarn = config::yarn_site(addresses, dir);
         yarn.extend(node);
         config::write_site(&conf.join("core-site.xml"), config::core_site(addresses, dir), &overrides.core)?;
         config::write_site(&conf.join("hdfs-site.xml"), config::hdfs_site(addresses, dir), &overrides.hdfs)?;
@@ -421,7 +427,8 @@ impl Cluster {
         write(&conf.join("log4j.properties"), config::LOG4J)
     }
 
-    fn launch(&mut self, parts: Parts) -> Result<(), Error> {
+    /// The daemons that the others register with.
+    fn launch_first(&mut self, parts: Parts) -> Result<(), Error> {
         let at = self.addresses;
         let conf = self.conf_dir();
         if parts != Parts::Hdfs {
@@ -439,11 +446,13 @@ impl Cluster {
             let probe = Probe::ResourceManager { scheduler: at.rm_scheduler, http: at.rm_http };
             self.resource_manager = Some(self.spawn("resourcemanager", &conf, 384, &main, probe)?);
         }
-        if parts != Parts::ZooKeeper {
-            let main = ["org.apache.hadoop.hdfs.server.datanode.DataNode".to_owned()];
-            let probe = Probe::DataNode { data: at.data_node, http: at.data_node_http };
-            self.data_node = Some(self.spawn("datanode", &conf, 256, &main, probe)?);
-        }
+        Ok(())
+    }
+
+    fn launch_data_node(&mut self) -> Result<(), Error> {
+        let main = ["org.apache.hadoop.hdfs.server.datanode.DataNode".to_owned()];
+        let probe = Probe::DataNode { data: self.addresses.data_node, http: self.addresses.data_node_http };
+        self.data_node = Some(self.spawn("datanode", &self.conf_dir(), 256, &main, probe)?);
         Ok(())
     }
 

@@ -78,7 +78,8 @@ pub(crate) fn hdfs_site(addresses: &Addresses, dir: &Path) -> Properties {
     ])
 }
 
-pub(crate) fn yarn_site(addresses: &Addresses) -> Properties {
+pub(crate) fn yarn_site(addresses: &Addresses, dir: &Path) -> Properties {
+    let store = |name: &str| format!("file://{}", dir.join("resourcemanager").join(name).display());
     properties([
         ("yarn.resourcemanager.hostname", addresses.rm.ip().to_string()),
         ("yarn.resourcemanager.address", addresses.rm.to_string()),
@@ -93,6 +94,9 @@ pub(crate) fn yarn_site(addresses: &Addresses) -> Properties {
             "org.apache.hadoop.yarn.server.resourcemanager.recovery.ZKRMStateStore".into(),
         ),
         ("hadoop.zk.address", addresses.zookeeper.to_string()),
+        // By default all ResourceManagers of one user on a machine would share these, under /tmp.
+        ("yarn.node-attribute.fs-store.root-dir", store("node-attributes")),
+        ("yarn.node-labels.fs-store.root-dir", store("node-labels")),
         // A model of some MB should not take the stock 1024 MB of a small machine.
         ("yarn.scheduler.minimum-allocation-mb", "128".into()),
     ])
