@@ -47,9 +47,22 @@ impl Guard {
     /// Calling it again does nothing.
     pub(crate) fn finish(&mut self, keep: bool) {
         self.say(keep);
-        self.pipe = None;
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if self.pipe.take().is_none() {
+            return;
+        }
         if let Err(error) = self.child.wait() {
             tracing::warn!("the guard of the cluster could not be waited for: {error}");
         }
+    }
+}
+
+/// A cluster that could not be laid out goes by what was said at the start.
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.end();
     }
 }

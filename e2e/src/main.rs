@@ -1,6 +1,11 @@
 //! `cluster`: a real ZooKeeper, HDFS and YARN on this machine, for trying things out.
 
-use std::{collections::BTreeMap, io::Write, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    time::Instant,
+};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -58,6 +63,7 @@ struct Ready {
 fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .with_level(false)
         .with_timer(tracing_subscriber::fmt::time::uptime())
