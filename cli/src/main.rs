@@ -1,3 +1,3 @@
-//! maasctl, maas_service.sh and maas_deploy.sh.
+//! Entry point of `maasctl`.
 
 fn main() {}

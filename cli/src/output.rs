@@ -1,0 +1,31 @@
+//! Data goes to stdout, everything else to stderr. A reader that went away is no failure.
+
+pub(crate) mod age;
+pub(crate) mod table;
+
+use std::io::{ErrorKind, Write};
+
+/// Nobody reads stdout any more: the edge ends quietly, with success.
+#[derive(Debug, thiserror::Error)]
+#[error("stdout is closed")]
+pub(crate) struct StdoutClosed;
+
+/// Writes `text` to stdout as it is, at once.
+pub(crate) fn data(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(StdoutClosed.into()),
+        Err(error) => Err(anyhow::Error::new(error).context("cannot write to stdout")),
+    }
+}
+
+/// Writes one line to stderr; there is nobody to tell when that fails.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Milliseconds since 1970 by this machine's clock.
+pub(crate) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

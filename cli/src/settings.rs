@@ -1,0 +1,166 @@
+//! What every command needs to know, checked once: where the tree is, whose name we act in, where Hadoop's files are.
+
+use std::path::PathBuf;
+
+/// Settings of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// ZooKeeper's servers, `host:port,host:port`.
+    pub quorum: String,
+    /// The tree's root.
+    pub root: String,
+    /// The namespace that commands act in.
+    pub namespace: String,
+    /// Hadoop's client configuration.
+    pub conf_dir: Option<PathBuf>,
+}
+
+/// Why settings were refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// No quorum at all.
+    #[error("no ZooKeeper is named: give --zookeeper host:port[,host:port] or set MAAS_ZOOKEEPER")]
+    NoQuorum,
+    /// A quorum that cannot be one.
+    #[error("--zookeeper {quorum:?}: {problem}; expected host:port[,host:port]")]
+    Quorum {
+        /// As given.
+        quorum: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A root that cannot be one.
+    #[error("--root {0:?}: expected an absolute path of plain names, such as /maas")]
+    Root(String),
+    /// Nobody to act as.
+    #[error("cannot tell which user to submit as: set HADOOP_USER_NAME")]
+    NoUser,
+    /// No configuration directory.
+    #[error(
+        "no Hadoop configuration is named: give --conf-dir or set HADOOP_CONF_DIR to the directory of core-site.xml and yarn-site.xml"
+    )]
+    NoConfDir,
+    /// Named, but not there.
+    #[error(
+        "{0:?} is not a directory: --conf-dir or HADOOP_CONF_DIR must name the directory of core-site.xml and yarn-site.xml"
+    )]
+    ConfDir(PathBuf),
+}
+
+impl Settings {
+    /// Checks the raw values; nothing is connected to.
+    pub(crate) fn check(
+        quorum: Option<String>,
+        root: &str,
+        namespace: String,
+        conf_dir: Option<PathBuf>,
+    ) -> Result<Self, SettingsError> {
+        let quorum = check_quorum(&quorum.unwrap_or_default())?;
+        Ok(Self { quorum, root: check_root(root)?, namespace, conf_dir })
+    }
+
+    /// Hadoop's configuration directory, which must exist.
+    pub(crate) fn conf_dir(&self) -> Result<PathBuf, SettingsError> {
+        let directory =
+            self.conf_dir.clone().or_else(|| Some(PathBuf::from(std::env::var_os("HADOOP_HOME")?).join("etc/hadoop")));
+        let directory = directory.ok_or(SettingsError::NoConfDir)?;
+        if directory.is_dir() { Ok(directory) } else { Err(SettingsError::ConfDir(directory)) }
+    }
+}
+
+/// Servers separated by commas, each with a port or 2181; Metron's users write both.
+fn check_quorum(text: &str) -> Result<String, SettingsError> {
+    if text.trim().is_empty() {
+        return Err(SettingsError::NoQuorum);
+    }
+    let refuse = |problem: String| SettingsError::Quorum { quorum: text.to_owned(), problem };
+    let mut servers = Vec::new();
+    for server in text.split(',').map(str::trim) {
+        if server.contains('/') {
+            return Err(refuse(format!("{server:?} holds a path; the tree's place is --root")));
+        }
+        // An IPv6 address stands in brackets, so the last colon outside of them is the port's.
+        let (host, port) = match server.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port),
+            _ => (server, "2181"),
+        };
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let plain = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        if !plain && bare.is_none_or(|bare| bare.parse::<std::net::Ipv6Addr>().is_err()) {
+            return Err(refuse(format!("{server:?} is no host")));
+        }
+        if !port.parse::<u16>().is_ok_and(|port| port > 0) {
+            return Err(refuse(format!("{port:?} is no port")));
+        }
+        servers.push(format!("{host}:{port}"));
+    }
+    Ok(servers.join(","))
+}
+
+fn check_root(text: &str) -> Result<String, SettingsError> {
+    let name = |part: &str| {
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+    };
+    match text.strip_prefix('/') {
+        Some(rest) if rest.split('/').all(name) => Ok(text.to_owned()),
+        _ => Err(SettingsError::Root(text.to_owned())),
+    }
+}
+
+/// Whose name jobs and files bear: HADOOP_USER_NAME, else the login name. YARN would take a request without one, as `dr.who`.
+pub(crate) fn user() -> Result<String, SettingsError> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    variable("HADOOP_USER_NAME")
+        .or_else(account)
+        .or_else(|| variable("LOGNAME"))
+        .or_else(|| variable("USER"))
+        .ok_or(SettingsError::NoUser)
+}
+
+fn account() -> Option<String> {
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
+    passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.get(2) == Some(&uid.as_str()))?
+        .first()
+        .map(|name| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quorum_is_one_or_more_servers_with_ports() {
+        assert_eq!(check_quorum("node1:2181").unwrap(), "node1:2181");
+        assert_eq!(check_quorum("a, b:2182,[::1]:2183,[::1]").unwrap(), "a:2181,b:2182,[::1]:2183,[::1]:2181");
+    }
+
+    #[test]
+    fn a_quorum_that_cannot_be_one_is_refused_with_the_reason() {
+        for (text, expect) in [
+            ("a:x", "is no port"),
+            ("a:0", "is no port"),
+            ("a,,b", "is no host"),
+            ("a:1/maas", "holds a path"),
+            ("a b:1", "is no host"),
+            ("", "no ZooKeeper"),
+        ] {
+            let message = check_quorum(text).unwrap_err().to_string();
+            assert!(message.contains(expect), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_root_is_an_absolute_path_of_plain_names() {
+        assert!(check_root("/maas").is_ok() && check_root("/a/b-c_d.e").is_ok());
+        for root in ["", "/", "maas", "/maas/", "/a//b", "/a/../b", "/a b"] {
+            assert!(check_root(root).is_err(), "{root}");
+        }
+    }
+}
