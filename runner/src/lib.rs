@@ -1,0 +1,14 @@
+//! The first process of a model's container: it starts the model's script, finds out where the model listens, keeps it
+//! published while it may be called, and ends it in order.
+//!
+//! [`life`] decides; everything else does what it says or tells it what happened.
+
+pub mod announce;
+pub mod life;
+pub mod logs;
+pub mod payload;
+pub mod ports;
+pub mod probe;
+pub mod process;
+pub mod script;
+pub mod watch;
