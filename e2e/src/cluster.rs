@@ -367,6 +367,9 @@ impl Cluster {
     /// Waits until every daemon serves, the NameNode is out of safe mode with a live DataNode, and the ResourceManager has
     /// every NodeManager as RUNNING. Daemons that are not running make it fail.
     ///
+    /// After a restart of the ResourceManager this takes up to half a minute, since by stock settings a NodeManager that was
+    /// cut off tries again after 30 s (`yarn.resourcemanager.connect.retry-interval.ms`).
+    ///
     /// # Errors
     /// [`Error::Ended`] or [`Error::Deadline`], which says what was missing.
     pub async fn await_ready(&self) -> Result<(), Error> {
@@ -379,6 +382,8 @@ impl Cluster {
                 _ => Ok(()),
             };
             wait_for("a live DataNode", READY_DEADLINE, live).await?;
+            let registered = async || probe::data_node_registered(&self.http, self.addresses.data_node_http).await;
+            wait_for("the DataNode registered", READY_DEADLINE, registered).await?;
         }
         for index in 0..self.node_managers.len() {
             self.await_node_running(index).await?;
@@ -386,15 +391,18 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until the ResourceManager has that NodeManager as RUNNING.
+    /// Waits until the ResourceManager has that NodeManager as RUNNING and has heard of it since its last start.
     ///
     /// # Errors
     /// [`Error::Deadline`] after two minutes.
     pub async fn await_node_running(&self, index: usize) -> Result<(), Error> {
         let id = self.node_id(index);
         let listed = async || {
+            // A node that went away stays RUNNING for minutes in the ResourceManager's eyes.
+            let since = self.node_manager(index).started_ms().ok_or("the NodeManager is not running")?;
             let running = probe::running_nodes(&self.http, self.addresses.rm_http).await?;
-            if running.contains(&id) { Ok(()) } else { Err(format!("RUNNING are {running:?}")) }
+            let heard = running.iter().any(|(node, last)| *node == id && *last >= since);
+            if heard { Ok(()) } else { Err(format!("RUNNING are {running:?}, started at {since}")) }
         };
         wait_for(&format!("node {id} RUNNING"), READY_DEADLINE, listed).await
     }

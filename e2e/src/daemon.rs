@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -38,13 +38,19 @@ pub(crate) struct Launch {
 pub struct Daemon {
     launch: Launch,
     http: reqwest::Client,
-    child: Mutex<Option<Child>>,
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    since: SystemTime,
 }
 
 impl Daemon {
     /// Starts the process and returns at once.
     pub(crate) fn spawn(launch: Launch, http: reqwest::Client) -> Result<Self, Error> {
-        let daemon = Self { launch, http, child: Mutex::new(None) };
+        let daemon = Self { launch, http, running: Mutex::new(None) };
         daemon.run()?;
         Ok(daemon)
     }
@@ -62,8 +68,14 @@ impl Daemon {
     /// The process id, or `None` while the daemon is not running.
     pub fn pid(&self) -> Option<u32> {
         let mut slot = self.slot();
-        let child = slot.as_mut()?;
+        let child = &mut slot.as_mut()?.child;
         matches!(child.try_wait(), Ok(None)).then(|| child.id())
+    }
+
+    /// When the running process was started, in milliseconds since 1970.
+    pub(crate) fn started_ms(&self) -> Option<u64> {
+        let since = self.slot().as_ref()?.since.duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_millis()).ok()
     }
 
     /// Ends the process by SIGKILL and returns when it is gone. A daemon that does not run is left as it is.
@@ -73,7 +85,7 @@ impl Daemon {
     /// # Errors
     /// [`Error::Signal`] when the system refuses.
     pub fn kill(&self) -> Result<(), Error> {
-        let Some(mut child) = self.slot().take() else { return Ok(()) };
+        let Some(Running { mut child, .. }) = self.slot().take() else { return Ok(()) };
         let signal = |source| Error::Signal { daemon: self.launch.name.clone(), asked: "kill", source };
         child.kill().map_err(signal)?;
         child.wait().map_err(signal)?;
@@ -159,6 +171,7 @@ impl Daemon {
         for kept in ["PATH", "HOME", "USER", "LANG"] {
             command.envs(std::env::var_os(kept).map(|value| (kept, value)));
         }
+        let since = SystemTime::now();
         let child = command
             .args(arguments)
             .env(MARK, format!("{}/", dir.display()))
@@ -170,7 +183,7 @@ impl Daemon {
             .process_group(0)
             .spawn()
             .map_err(|source| Error::Run { program: java.display().to_string(), source })?;
-        *self.slot() = Some(child);
+        *self.slot() = Some(Running { child, since });
         Ok(())
     }
 
@@ -181,9 +194,9 @@ impl Daemon {
         kill_process(pid, signal).map_err(|e| Error::Signal { daemon: name(), asked, source: e.into() })
     }
 
-    fn slot(&self) -> MutexGuard<'_, Option<Child>> {
+    fn slot(&self) -> MutexGuard<'_, Option<Running>> {
         // The slot is replaced whole, so a panicking holder leaves it sound.
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

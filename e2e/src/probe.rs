@@ -83,18 +83,33 @@ pub(crate) async fn live_data_nodes(client: &reqwest::Client, name_node: SocketA
     Ok(live.as_object().map_or(0, serde_json::Map::len))
 }
 
-/// The node ids that the ResourceManager has as RUNNING.
-pub(crate) async fn running_nodes(client: &reqwest::Client, rm: SocketAddr) -> Result<Vec<String>, String> {
+/// Whether the DataNode, as started now, has registered with the NameNode: the NameNode alone can't tell, since it counts a
+/// DataNode as live for ten minutes after its end.
+pub(crate) async fn data_node_registered(client: &reqwest::Client, data_node: SocketAddr) -> Result<(), String> {
+    let info = jmx(client, data_node, "DataNode", "DataNodeInfo").await?;
+    match info.get("BPServiceActorInfo").and_then(Value::as_str) {
+        Some(actors) if actors.contains(r#""ActorState":"RUNNING""#) => Ok(()),
+        other => Err(format!("the DataNode's link to the NameNode: {other:?}")),
+    }
+}
+
+/// The node ids that the ResourceManager has as RUNNING, each with the time of its last news (milliseconds since 1970, by
+/// the node's clock).
+pub(crate) async fn running_nodes(client: &reqwest::Client, rm: SocketAddr) -> Result<Vec<(String, u64)>, String> {
     let nodes = get_json(client, &format!("http://{rm}/ws/v1/cluster/nodes?states=RUNNING")).await?;
     // With no node at all "nodes" is null or empty.
     let list = nodes.pointer("/nodes/node").and_then(Value::as_array).cloned().unwrap_or_default();
-    Ok(list.iter().filter_map(|n| n.get("id").and_then(Value::as_str)).map(str::to_owned).collect())
+    let node = |node: &Value| Some((node.get("id")?.as_str()?.to_owned(), node.get("lastHealthUpdate")?.as_u64()?));
+    Ok(list.iter().filter_map(node).collect())
 }
 
 async fn name_node_info(client: &reqwest::Client, http: SocketAddr) -> Result<Value, String> {
-    let url = format!("http://{http}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo");
-    let jmx = get_json(client, &url).await?;
-    jmx.pointer("/beans/0").cloned().ok_or_else(|| "no NameNodeInfo yet".to_owned())
+    jmx(client, http, "NameNode", "NameNodeInfo").await
+}
+
+async fn jmx(client: &reqwest::Client, http: SocketAddr, service: &str, bean: &str) -> Result<Value, String> {
+    let beans = get_json(client, &format!("http://{http}/jmx?qry=Hadoop:service={service},name={bean}")).await?;
+    beans.pointer("/beans/0").cloned().ok_or_else(|| format!("no {bean} yet"))
 }
 
 async fn get_json(client: &reqwest::Client, url: &str) -> Result<Value, String> {

@@ -19,7 +19,9 @@ use tokio::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_daemon_comes_back_after_a_kill_a_pause_and_an_orderly_end() {
-    let mut cluster = Cluster::builder().node_managers(1).start().await.unwrap();
+    // By stock settings a NodeManager may try only after 30 s again to reach a ResourceManager that went away.
+    let builder = Cluster::builder().yarn("yarn.resourcemanager.connect.retry-interval.ms", "1000");
+    let mut cluster = builder.start().await.unwrap();
     for daemon in cluster.daemons() {
         let before = daemon.pid().unwrap();
         daemon.kill().unwrap();

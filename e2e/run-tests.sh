@@ -1,0 +1,11 @@
+#!/bin/bash
+# Runs every test and counts them. Tests with daemons run one after another: they would only slow each other.
+set -uo pipefail
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=0
+cargo test --locked --workspace --exclude maas-e2e --all-features --no-fail-fast 2>&1 | tee "$log" || failed=1
+cargo test --locked -p maas-e2e --no-fail-fast -- --test-threads=1 --nocapture 2>&1 | tee -a "$log" || failed=1
+awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
+     END { printf "tests run: %d, passed: %d, failed: %d, ignored: %d\n", passed + failed, passed, failed, ignored }' "$log"
+exit $failed
