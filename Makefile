@@ -1,0 +1,45 @@
+# demo    the whole thing on real daemons, with live output
+# test    every test, real daemons included
+# lint    formatting and lints
+# bench   the figures of docs/benchmarks.md
+# verify  what must hold before a change is offered
+
+HOST   := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+BIN    := $(CURDIR)/target/dist
+STATIC := target/static
+CARGO  := cargo
+export MAAS_BIN := $(BIN)
+
+.PHONY: demo test lint bench verify build schema tools clean
+
+demo: build
+	@e2e/demo.sh
+
+test: build
+	@e2e/run-tests.sh
+
+lint: tools
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+bench: build
+	$(CARGO) run --release --locked -q -p maas-e2e --bin bench
+
+verify: lint test
+
+# The binaries as a user has them: side by side. The runner is static, so that it runs on any node.
+build: tools
+	@mkdir -p $(BIN)
+	$(CARGO) build --release --locked -p maasctl -p maas-operator -p maas-e2e
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile runner --locked -p maas-runner --target $(HOST) --target-dir $(STATIC)
+	@install -m 755 target/release/maasctl target/release/maas-operator target/release/cluster cli/bin/maas_service.sh cli/bin/maas_deploy.sh $(STATIC)/$(HOST)/runner/maas-runner $(BIN)
+	@$(BIN)/cluster fetch
+
+schema:
+	MAAS_BLESS=1 $(CARGO) test --locked -p maas-crd
+
+tools:
+	@e2e/check-tools.sh
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,109 @@
+#!/bin/bash
+# The main job on real daemons: the seed's three commands, the same declared by a manifest, two kills healed, a clean end.
+set -euo pipefail
+bin=${MAAS_BIN:?run it with: make demo}
+here=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/maas-demo.XXXXXX")
+began=$SECONDS
+bold=$(tput bold 2>/dev/null || true) dim=$(tput dim 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
+
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+run() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
+fail() { printf 'demo failed: %s (what happened: %s)\n' "$1" "$work" >&2; exit 1; }
+# Waits until a command succeeds, at most so many seconds.
+until_true() { local end=$((SECONDS + $1)); shift; until "$@" >/dev/null 2>&1; do ((SECONDS < end)) || return 1; sleep 0.1; done; }
+
+cleanup() {
+  status=$?
+  trap - EXIT
+  for pid in ${caller:-} ${watcher:-}; do kill "$pid" 2>/dev/null || true; done
+  if [ -n "${cluster:-}" ]; then kill "$cluster" 2>/dev/null || true; wait "$cluster" 2>/dev/null || true; fi
+  if [ $status -eq 0 ]; then rm -rf "$work"; else echo "demo: logs are in $work" >&2; tail -n 15 "$work/cluster.log" >&2 || true; fi
+  exit $status
+}
+trap cleanup EXIT
+
+say "A cluster: ZooKeeper, NameNode, DataNode, ResourceManager, two NodeManagers (real daemons, free ports)"
+mkfifo "$work/ready"
+"$bin/cluster" up --nms 2 --dir "$work/cluster" >"$work/ready" 2> >(tee "$work/cluster.log" >&2) < <(exec tail -f /dev/null) &
+cluster=$!
+read -r -t 180 ready <"$work/ready" || fail "the cluster did not start"
+field() { python3 -c 'import json,sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$ready" "$1"; }
+quorum=$(field quorum)
+HADOOP_CONF_DIR=$(field conf_dir); export HADOOP_CONF_DIR
+export MAAS_ZOOKEEPER=$quorum HADOOP_USER_NAME=root PATH="$bin:$PATH"
+cp -r "$here/examples/mock_dga" "$work/mock_dga"
+
+say "The seed's three commands, as written there"
+run maas_service.sh -zq "$quorum"
+run maas_deploy.sh -zq "$quorum" -lmp "$work/mock_dga" -hmp /user/root/models -mo ADD -m 512 -n dga -v 1.0 -ni 1 --wait
+run maas_deploy.sh -zq "$quorum" -mo LIST | tee "$work/list"
+url=$(sed -n 's/^dga:1.0 @ \(.*\) serving:$/\1/p' "$work/list" | head -1)
+[ -n "$url" ] || fail "LIST shows no endpoint"
+for host in yahoo.com caseystella.com; do run curl -sS "$url/apply?host=$host"; echo; done
+[ "$(curl -sS "$url/apply?host=caseystella.com" | tr -d ' ')" = '{"is_malicious":"malicious"}' ] || fail "the model answers otherwise"
+
+say "The same, declared: three replicas by a manifest"
+payload=$(maasctl get models dga-1.0 -o yaml | sed -n 's/^ *path: *//p' | head -1)
+cat >"$work/dga.yaml" <<Y
+apiVersion: maas/v1
+kind: ModelDeployment
+metadata:
+  name: dga-1.0
+spec:
+  model: {name: dga, version: "1.0"}
+  replicas: 3
+  payload: {path: $payload}
+  resources: {memory: 512Mi, vcores: 1}
+Y
+run cat "$work/dga.yaml"
+run maasctl apply -f "$work/dga.yaml"
+maasctl get models -w >"$work/watch" 2>&1 &
+watcher=$!
+ready_is() { maasctl get models dga-1.0 --no-headers 2>/dev/null | grep -q " $1 "; }
+until_true 30 ready_is 3/3 || fail "three replicas were not ready"
+run maasctl get instances
+
+say "Kill one model with -9 while the others are called"
+victim=$(maasctl get endpoints --no-headers -o wide | awk '{print $NF}' | head -1)
+python3 "$here/e2e/caller.py" "$work/calls" $(maasctl get endpoints -o yaml | sed -n 's/^ *-\{0,1\} *url: *//p') >"$work/caller.log" 2>&1 &
+caller=$!
+until_true 10 test -s "$work/calls" || fail "the caller does not call"
+port=${victim##*:}
+pid=$(python3 "$here/e2e/listener.py" "$port") || fail "nobody listens on $port"
+echo "killing -9 the model behind $victim (pid $pid)"
+kill -9 "$pid"
+until_true 10 ready_is 2/3 || true
+until_true 30 ready_is 3/3 || fail "the killed model did not come back"
+
+say "Kill the operator itself with -9"
+before=$(maasctl get endpoints --no-headers | sort)
+attempt=$(maasctl service status | sed -n 's/^attempt: *//Ip')
+operator=$(pgrep -f "^./maas-operator" | while read -r p; do tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -q "^PWD=$work/" && echo "$p"; done | head -1)
+[ -n "$operator" ] || fail "no operator process found"
+echo "killing -9 the operator (pid $operator, attempt $attempt)"
+kill -9 "$operator"
+next_attempt() { maasctl service status | grep -iq '^ready: *true' && [ "$(maasctl service status | sed -n 's/^attempt: *//Ip')" != "$attempt" ]; }
+until_true 30 next_attempt || fail "no new operator"
+run maasctl service status
+after=$(maasctl get endpoints --no-headers | sort)
+[ "$before" = "$after" ] && echo "the same three endpoints serve on: no container was restarted" || fail "endpoints changed"
+kill -INT "$caller"; wait "$caller" || fail "calls to the other instances failed: $(cat "$work/caller.log")"
+caller=
+cat "$work/caller.log"
+
+say "What get -w showed meanwhile"
+kill "$watcher" 2>/dev/null || true; watcher=
+cat "$work/watch"
+run maasctl events dga-1.0 | tail -12
+
+say "REMOVE, and the end of the service"
+run maas_deploy.sh -zq "$quorum" -mo REMOVE -n dga -v 1.0 -ni 3 --wait
+run maas_deploy.sh -zq "$quorum" -mo LIST
+run maasctl service stop
+
+say "The end: the cluster goes, and no process stays"
+kill "$cluster"; wait "$cluster" 2>/dev/null || true; cluster=
+left=$(for p in /proc/[0-9]*; do grep -qs "$work/cluster" "$p/cmdline" "$p/environ" && echo "${p#/proc/}"; done | grep -v "^$$\$" || true)
+[ -z "$left" ] || fail "processes are left: $left"
+printf '\n%sdone in %d s: declared, live, listed, called, killed, healed, removed; nothing is left.%s\n' "$bold" $((SECONDS - began)) "$plain"
