@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{IsTerminal, Write},
     path::PathBuf,
+    process::ExitCode,
     time::Instant,
 };
 
@@ -60,7 +61,7 @@ struct Ready {
     pids: BTreeMap<String, u32>,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -69,8 +70,18 @@ fn main() -> anyhow::Result<()> {
         .with_timer(tracing_subscriber::fmt::time::uptime())
         .init();
     let arguments = Arguments::parse();
+    match serve(arguments.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(verb: Verb) -> anyhow::Result<()> {
     let runtime = Runtime::new().context("could not start the runtime")?;
-    let result = runtime.block_on(run(arguments.verb));
+    let result = runtime.block_on(run(verb));
     // A thread that still waits for another process's download must not hold up the end.
     runtime.shutdown_background();
     result

@@ -57,13 +57,15 @@ impl Model {
             fs::copy(file, directory.path().join(file.file_name().unwrap())).unwrap();
         }
         let started = Instant::now();
-        let child = Command::new("./rest.sh").current_dir(directory.path()).spawn().unwrap();
+        let mut child = Command::new("./rest.sh").current_dir(directory.path()).spawn().unwrap();
         let announcement = directory.path().join("endpoint.dat");
         let text = loop {
             match fs::read_to_string(&announcement) {
                 Ok(text) => break text,
                 Err(_) => assert!(started.elapsed() < Duration::from_secs(20), "{example} announced nothing"),
             }
+            // Its interpreter is missing, perhaps: apt-get install python3, perl.
+            assert_eq!(child.try_wait().unwrap(), None, "{example} ended at once");
             std::thread::sleep(Duration::from_millis(1));
         };
         println!("{example} listens after {} ms", started.elapsed().as_millis());
