@@ -1,0 +1,228 @@
+//! How a cluster is to be, and starting it.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use super::Cluster;
+use crate::{
+    Error,
+    config::{Addresses, Capacity, Overrides},
+    guard::Guard,
+    install::{self, Installation},
+    ports::Ports,
+};
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Which daemons a cluster has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parts {
+    All,
+    ZooKeeper,
+    Hdfs,
+}
+
+/// How a cluster is to be. Made by [`Cluster::builder`].
+#[derive(Debug, Clone)]
+pub struct ClusterBuilder {
+    parts: Parts,
+    node_managers: usize,
+    capacity: Capacity,
+    overrides: Overrides,
+    dir: Option<PathBuf>,
+    keep: bool,
+    class_lists: Option<PathBuf>,
+}
+
+impl ClusterBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            parts: Parts::All,
+            node_managers: 1,
+            capacity: Capacity { memory_mb: 4096, vcores: 8 },
+            overrides: Overrides::default(),
+            dir: None,
+            keep: false,
+            class_lists: None,
+        }
+    }
+
+    /// How many NodeManagers to start with; 1 unless said.
+    #[must_use]
+    pub fn node_managers(mut self, count: usize) -> Self {
+        self.node_managers = count;
+        self
+    }
+
+    /// Memory that each NodeManager offers, in MiB; 4096 unless said.
+    #[must_use]
+    pub fn node_memory_mb(mut self, memory_mb: u64) -> Self {
+        self.capacity.memory_mb = memory_mb;
+        self
+    }
+
+    /// Virtual cores that each NodeManager offers; 8 unless said.
+    #[must_use]
+    pub fn node_vcores(mut self, vcores: u32) -> Self {
+        self.capacity.vcores = vcores;
+        self
+    }
+
+    /// A property of yarn-site.xml for ResourceManager, NodeManagers and clients; most keys are read by one of them only.
+    #[must_use]
+    pub fn yarn(mut self, key: &str, value: &str) -> Self {
+        self.overrides.yarn.insert(key.into(), value.into());
+        self
+    }
+
+    /// A property of core-site.xml, for all.
+    #[must_use]
+    pub fn core(mut self, key: &str, value: &str) -> Self {
+        self.overrides.core.insert(key.into(), value.into());
+        self
+    }
+
+    /// A property of hdfs-site.xml, for all.
+    #[must_use]
+    pub fn hdfs(mut self, key: &str, value: &str) -> Self {
+        self.overrides.hdfs.insert(key.into(), value.into());
+        self
+    }
+
+    /// A property of capacity-scheduler.xml.
+    #[must_use]
+    pub fn capacity_scheduler(mut self, key: &str, value: &str) -> Self {
+        self.overrides.capacity_scheduler.insert(key.into(), value.into());
+        self
+    }
+
+    /// ZooKeeper alone.
+    #[must_use]
+    pub fn zookeeper_only(mut self) -> Self {
+        self.parts = Parts::ZooKeeper;
+        self
+    }
+
+    /// NameNode and DataNode alone.
+    #[must_use]
+    pub fn hdfs_only(mut self) -> Self {
+        self.parts = Parts::Hdfs;
+        self
+    }
+
+    /// The directory for all data and logs, which must be new or empty; one in the system's temporary directory unless said.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// Keep the directory in any case.
+    #[must_use]
+    pub fn keep(mut self) -> Self {
+        self.keep = true;
+        self
+    }
+
+    /// Make every daemon write there which classes it loads.
+    pub(crate) fn class_lists(mut self, dir: &Path) -> Self {
+        self.class_lists = Some(dir.to_owned());
+        self
+    }
+
+    /// Starts the daemons and waits until they serve (see [`Cluster::await_ready`]).
+    ///
+    /// # Errors
+    /// A missing system package by name; a daemon that ended, with the end of its log; a deadline of two minutes.
+    /// What was started is ended again, and the logs are kept.
+    pub async fn start(self) -> Result<Cluster, Error> {
+        let installation = install::prepare().await?;
+        self.start_from(installation).await
+    }
+
+    pub(crate) async fn start_from(self, installation: Installation) -> Result<Cluster, Error> {
+        let (parts, count, capacity) = (self.parts, self.node_managers, self.capacity);
+        let mut cluster = self.lay_out(installation)?;
+        let started = async {
+            cluster.launch_first(parts)?;
+            // The others would only compete for the processor, and then sleep until their next try to connect.
+            if let Some(name_node) = &cluster.name_node {
+                name_node.serves().await?;
+                cluster.launch_data_node()?;
+            }
+            if let Some(resource_manager) = &cluster.resource_manager {
+                resource_manager.serves().await?;
+                for _ in 0..count {
+                    cluster.launch_node_manager(capacity)?;
+                }
+            }
+            cluster.await_ready().await
+        }
+        .await;
+        if started.is_err() {
+            cluster.keep();
+        }
+        started.map(|()| cluster)
+    }
+
+    /// Directory, ports, configuration and guard of a cluster with no daemon yet.
+    fn lay_out(self, installation: Installation) -> Result<Cluster, Error> {
+        let dir = claim_directory(self.dir)?;
+        let keep = self.keep || std::env::var_os("MAAS_E2E_KEEP").is_some();
+        let guard = Guard::start(&dir, keep)?;
+        let mut ports = Ports::claim()?;
+        let mut next = || Ok::<_, Error>(SocketAddr::new(LOCAL, ports.next()?));
+        let addresses = Addresses {
+            zookeeper: next()?,
+            name_node: next()?,
+            name_node_http: next()?,
+            data_node: next()?,
+            data_node_http: next()?,
+            data_node_ipc: next()?,
+            rm: next()?,
+            rm_scheduler: next()?,
+            rm_tracker: next()?,
+            rm_admin: next()?,
+            rm_http: next()?,
+        };
+        let cluster = Cluster {
+            addresses,
+            ports,
+            overrides: self.overrides,
+            installation,
+            class_lists: self.class_lists,
+            // Nothing of the machine's proxy settings concerns 127.0.0.1.
+            http: reqwest::Client::builder().no_proxy().build().map_err(Error::Http)?,
+            capacity: self.capacity,
+            zookeeper: None,
+            name_node: None,
+            data_node: None,
+            resource_manager: None,
+            node_managers: Vec::new(),
+            keep: AtomicBool::new(keep),
+            guard,
+            dir,
+        };
+        cluster.write_files()?;
+        Ok(cluster)
+    }
+}
+
+/// Makes the directory, or takes an empty one: it will be removed with all that is in it.
+fn claim_directory(wanted: Option<PathBuf>) -> Result<PathBuf, Error> {
+    let Some(dir) = wanted else {
+        let temporary = std::env::temp_dir();
+        let made = tempfile::Builder::new().prefix("maas-e2e-").tempdir_in(&temporary);
+        return Ok(made.map_err(Error::file("create a directory in", temporary))?.keep());
+    };
+    fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
+    let dir = fs::canonicalize(&dir).map_err(Error::file("resolve", &dir))?;
+    match fs::read_dir(&dir).map_err(Error::file("list", &dir))?.next() {
+        Some(_) => Err(Error::DirectoryInUse { path: dir }),
+        None => Ok(dir),
+    }
+}

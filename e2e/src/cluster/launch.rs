@@ -1,0 +1,149 @@
+//! A cluster's files and processes.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+};
+
+use super::{Cluster, Node, builder::Parts};
+use crate::{
+    Daemon, Error,
+    config::{self, Capacity, NodeAddresses},
+    daemon::Launch,
+    probe::Probe,
+};
+
+impl Cluster {
+    pub(super) fn write_files(&self) -> Result<(), Error> {
+        let dir = &self.dir;
+        // The NameNode and DataNode refuse to start when these are not on the class path, empty though they are.
+        for name in ["logs", "tmp", "zookeeper", "webroot/webapps/hdfs/WEB-INF", "webroot/webapps/datanode/WEB-INF"] {
+            let path = dir.join(name);
+            fs::create_dir_all(&path).map_err(Error::file("create", &path))?;
+        }
+        // Names are looked up here and nowhere else: a resolver that is slow or absent must not slow the daemons down.
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        write(&dir.join("hosts"), &format!("127.0.0.1 localhost\n127.0.0.1 {}\n", host.trim()))?;
+        write(&dir.join("zoo.cfg"), &config::zoo_cfg(self.addresses.zookeeper, dir))?;
+        self.write_conf(&self.conf_dir(), config::Properties::new())
+    }
+
+    /// One configuration directory; `node` is what its yarn-site.xml has beyond the common part.
+    fn write_conf(&self, conf: &Path, node: config::Properties) -> Result<(), Error> {
+        fs::create_dir_all(conf).map_err(Error::file("create", conf))?;
+        let Self { addresses, overrides, dir, .. } = self;
+        let mut yarn = config::yarn_site(addresses, dir);
+        yarn.extend(node);
+        config::write_site(&conf.join("core-site.xml"), config::core_site(addresses, dir), &overrides.core)?;
+        config::write_site(&conf.join("hdfs-site.xml"), config::hdfs_site(addresses, dir), &overrides.hdfs)?;
+        config::write_site(&conf.join("yarn-site.xml"), yarn, &overrides.yarn)?;
+        let scheduler = conf.join("capacity-scheduler.xml");
+        config::write_site(&scheduler, config::capacity_scheduler(), &overrides.capacity_scheduler)?;
+        write(&conf.join("log4j.properties"), config::LOG4J)
+    }
+
+    /// The daemons that the others register with.
+    pub(super) fn launch_first(&mut self, parts: Parts) -> Result<(), Error> {
+        let at = self.addresses;
+        let conf = self.conf_dir();
+        if parts != Parts::Hdfs {
+            let main = ["org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned(), self.path("zoo.cfg")];
+            self.zookeeper = Some(self.spawn("zookeeper", &conf, 128, &main, Probe::ZooKeeper(at.zookeeper))?);
+        }
+        if parts != Parts::ZooKeeper {
+            copy_directory(&self.installation.name_template, &self.dir.join("namenode"))?;
+            let main = ["org.apache.hadoop.hdfs.server.namenode.NameNode".to_owned()];
+            let probe = Probe::NameNode { rpc: at.name_node, http: at.name_node_http };
+            self.name_node = Some(self.spawn("namenode", &conf, 256, &main, probe)?);
+        }
+        if parts == Parts::All {
+            let main = ["org.apache.hadoop.yarn.server.resourcemanager.ResourceManager".to_owned()];
+            let probe = Probe::ResourceManager { scheduler: at.rm_scheduler, http: at.rm_http };
+            self.resource_manager = Some(self.spawn("resourcemanager", &conf, 384, &main, probe)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn launch_data_node(&mut self) -> Result<(), Error> {
+        let main = ["org.apache.hadoop.hdfs.server.datanode.DataNode".to_owned()];
+        let probe = Probe::DataNode { data: self.addresses.data_node, http: self.addresses.data_node_http };
+        self.data_node = Some(self.spawn("datanode", &self.conf_dir(), 256, &main, probe)?);
+        Ok(())
+    }
+
+    pub(super) fn launch_node_manager(&mut self, capacity: Capacity) -> Result<(), Error> {
+        let number = self.node_managers.len() + 1;
+        let name = format!("nm{number}");
+        // An address of its own for each, so that they count as different hosts: 127.0.0.11, .12, …
+        let last = u8::try_from(number + 10).unwrap_or(u8::MAX);
+        let host = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+        let mut next = || Ok::<_, Error>(SocketAddr::new(host, self.ports.next()?));
+        let node = NodeAddresses { rpc: next()?, localizer: next()?, http: next()?, collector: next()? };
+        let conf = self.dir.join(format!("conf-{name}"));
+        self.write_conf(&conf, config::node_manager_site(&node, capacity, &self.dir.join(&name)))?;
+        let main = ["org.apache.hadoop.yarn.server.nodemanager.NodeManager".to_owned()];
+        let probe = Probe::NodeManager { rpc: node.rpc, http: node.http };
+        let daemon = self.spawn(&name, &conf, 256, &main, probe)?;
+        self.node_managers.push(Node { daemon, rpc: node.rpc, http: node.http });
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, conf: &Path, heap_mb: u32, main: &[String], probe: Probe) -> Result<Daemon, Error> {
+        tracing::info!("starting {name}");
+        let mut arguments = vec![
+            format!("-Xmx{heap_mb}m"),
+            // Many small Java processes on few cores: least threads, and no second compiler for what runs a minute.
+            "-XX:+UseSerialGC".into(),
+            "-XX:TieredStopAtLevel=1".into(),
+            "-XX:-UsePerfData".into(),
+            "-XX:+ExitOnOutOfMemoryError".into(),
+            "--add-opens=java.base/java.lang=ALL-UNNAMED".into(),
+            format!("-Djava.io.tmpdir={}", self.path("tmp")),
+            format!("-Djdk.net.hosts.file={}", self.path("hosts")),
+            format!("-Dlog4j.configuration=file:{}", conf.join("log4j.properties").display()),
+            format!("-Dhadoop.log.dir={}", self.path("logs")),
+            format!("-Dyarn.log.dir={}", self.path("logs")),
+        ];
+        if let Some(archive) = &self.installation.archive {
+            arguments.push(format!("-XX:SharedArchiveFile={}", archive.display()));
+        }
+        if let Some(lists) = &self.class_lists {
+            arguments.push(format!("-XX:DumpLoadedClassList={}", lists.join(name).display()));
+        }
+        // The archive is valid only when its own class path comes first, and it must hold no directories.
+        let class_path = format!("{}:{}:{}", self.installation.class_path, conf.display(), self.path("webroot"));
+        arguments.extend(["-cp".into(), class_path]);
+        arguments.extend_from_slice(main);
+        let launch = Launch {
+            name: name.into(),
+            java: self.installation.java.clone(),
+            arguments,
+            dir: self.dir.clone(),
+            log: self.dir.join("logs").join(format!("{name}.log")),
+            probe,
+        };
+        Daemon::spawn(launch, self.http.clone())
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text).map_err(Error::file("write", path))
+}
+
+fn copy_directory(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::create_dir_all(to).map_err(Error::file("create", to))?;
+    for entry in fs::read_dir(from).map_err(Error::file("list", from))?.flatten() {
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy_directory(&source, &target)?;
+        } else {
+            fs::copy(&source, &target).map_err(Error::file("copy", &source))?;
+        }
+    }
+    Ok(())
+}
