@@ -1,0 +1,183 @@
+//! `kind: ModelDeployment`: one model version and how many instances of it should serve.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::name::{ModelName, ModelVersion, Name, Namespace};
+use crate::quantity::{Memory, period};
+
+/// The only version of the resources.
+pub const API_VERSION: &str = "maas/v1";
+/// The kind's name.
+pub const KIND: &str = "ModelDeployment";
+/// Most replicas of one deployment.
+pub const REPLICAS_LIMIT: u32 = 1000;
+/// Most vcores of one instance.
+pub const VCORES_LIMIT: u32 = 1024;
+
+/// One model version and how many instances of it should serve: checked, with its defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelDeployment {
+    /// Who it is.
+    pub metadata: Metadata,
+    /// What is wanted.
+    pub spec: Spec,
+}
+
+/// Name and notes of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// The name; by default `<model name>-<model version>`.
+    pub name: Name,
+    /// The namespace; by default `default`.
+    #[serde(default)]
+    pub namespace: Namespace,
+    /// Labels to select by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Notes of tools and people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What is wanted of one deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    /// How many instances should serve.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: u32,
+    /// What each of them is; a change of it replaces instances one after another.
+    #[serde(flatten)]
+    pub template: Template,
+}
+
+/// What each instance is. A revision stores it, and an older record reads with the defaults of today.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// The model and its version.
+    pub model: ModelRef,
+    /// The files of the model.
+    pub payload: Payload,
+    /// What one instance gets.
+    #[serde(default)]
+    pub resources: Resources,
+    /// Environment variables of the model.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// How it is started.
+    #[serde(default)]
+    pub startup: Startup,
+    /// How it is asked whether it can serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<Probes>,
+    /// From the request to end until the kill.
+    #[serde(default = "thirty_seconds", with = "period")]
+    #[schemars(with = "String", regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"))]
+    pub termination_grace_period: Duration,
+}
+
+/// A model and its version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ModelRef {
+    /// The model's name.
+    pub name: ModelName,
+    /// Its version, in quotes: "1.0".
+    pub version: ModelVersion,
+}
+
+/// The files of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Payload {
+    /// A directory in HDFS: `hdfs://host:port/path`, or `/path` in the cluster's own file system.
+    #[schemars(regex(pattern = r"^(hdfs://[^/]*)?/[^/]"))]
+    pub path: String,
+}
+
+/// What one instance gets of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Resources {
+    /// Memory; 512Mi by default.
+    pub memory: Memory,
+    /// Virtual cores; 1 by default.
+    #[schemars(range(min = 1, max = 1024))]
+    pub vcores: u32,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self { memory: Memory::DEFAULT, vcores: 1 }
+    }
+}
+
+/// How a model is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Startup {
+    /// The script; by default the payload's only `.sh`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    /// The file in which the model says where it listens; `endpoint.dat` by default.
+    pub announce_file: String,
+    /// How long it may take until it is ready; 10m by default.
+    #[serde(with = "period")]
+    #[schemars(with = "String", regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"))]
+    pub timeout: Duration,
+}
+
+impl Default for Startup {
+    fn default() -> Self {
+        Self { script: None, announce_file: "endpoint.dat".to_owned(), timeout: Duration::from_secs(600) }
+    }
+}
+
+/// How a model is asked whether it can serve.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Probes {
+    /// Whether it may be called; without one, its port must be open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readiness: Option<Readiness>,
+}
+
+/// A readiness probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// An HTTP GET that must be answered with 2xx or 3xx.
+    pub http: HttpGet,
+    /// How often it is asked; 5s by default.
+    #[serde(default = "five_seconds", with = "period")]
+    #[schemars(with = "String", regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"))]
+    pub period: Duration,
+}
+
+/// An HTTP GET on the announced port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpGet {
+    /// Its path, from `/` on.
+    #[schemars(regex(pattern = r"^/[^ ]*$"))]
+    pub path: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn thirty_seconds() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn five_seconds() -> Duration {
+    Duration::from_secs(5)
+}

@@ -1,0 +1,491 @@
+//! The fields of a ModelDeployment: every one read and checked, every fault collected.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::Fault;
+use super::tree::{Node, Value};
+use crate::deployment::{
+    API_VERSION, HttpGet, KIND, Metadata, ModelDeployment, ModelRef, Payload, Probes, REPLICAS_LIMIT, Readiness,
+    Resources, Spec, Startup, Template, VCORES_LIMIT,
+};
+use crate::name::{Name, Namespace};
+use crate::quantity::period;
+
+/// What to say of fields that are known and not built yet.
+const LATER: &str = "is not supported yet";
+/// Longest path or script name, in bytes.
+const PATH_LIMIT: usize = 4096;
+
+/// Fields that a mapping may have.
+struct Known {
+    fields: &'static [&'static str],
+    /// Known to the design, refused by name until they are built.
+    later: &'static [&'static str],
+    /// Written by the server; tolerated, so that what `get -o yaml` prints can be applied.
+    servers: &'static [&'static str],
+}
+
+const DOCUMENT: Known = Known { fields: &["apiVersion", "kind", "metadata", "spec"], later: &[], servers: &["status"] };
+const METADATA: Known = Known {
+    fields: &["name", "namespace", "labels", "annotations"],
+    later: &["finalizers", "ownerReferences", "generateName"],
+    servers: &["uid", "generation", "resourceVersion", "creationTimestamp"],
+};
+const SPEC: Known = Known {
+    fields: &["model", "replicas", "payload", "resources", "env", "startup", "probes", "terminationGracePeriod"],
+    later: &["strategy", "placement", "progressDeadline", "revisionHistoryLimit"],
+    servers: &[],
+};
+const MODEL: Known = Known { fields: &["name", "version"], later: &[], servers: &[] };
+const PAYLOAD: Known = Known { fields: &["path"], later: &["sha256"], servers: &[] };
+const RESOURCES: Known =
+    Known { fields: &["memory", "vcores"], later: &["yarn.io/gpu", "yarn.io/fpga", "gpu"], servers: &[] };
+const STARTUP: Known = Known { fields: &["script", "announceFile", "timeout"], later: &[], servers: &[] };
+const PROBES: Known = Known { fields: &["readiness"], later: &["liveness", "startup"], servers: &[] };
+const READINESS: Known = Known {
+    fields: &["http", "period"],
+    later: &["tcp", "exec", "timeout", "failureThreshold", "successThreshold", "initialDelay"],
+    servers: &[],
+};
+const HTTP: Known = Known { fields: &["path"], later: &["port", "scheme", "headers"], servers: &[] };
+
+/// Collects faults.
+#[derive(Default)]
+struct Reader {
+    faults: Vec<Fault>,
+}
+
+/// Reads a document. The flag tells whether it names its replicas.
+pub(super) fn read(root: &Node) -> Result<(ModelDeployment, bool), Vec<Fault>> {
+    let mut reader = Reader::default();
+    let resource = reader.document(root);
+    match resource {
+        Some(resource) if reader.faults.is_empty() => Ok(resource),
+        _ => Err(reader.faults),
+    }
+}
+
+fn join(path: &str, field: &str) -> String {
+    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+}
+
+/// The nearest of the known words, if any is near.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase();
+    known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(&word, &k.to_ascii_lowercase()), *k))
+        .filter(|(distance, k)| *distance <= (k.len() / 3).max(1))
+        .min()
+        .map(|(_, k)| k)
+}
+
+impl Reader {
+    fn fault(&mut self, node: &Node, path: &str, message: impl Into<String>) {
+        self.faults.push(node.fault(path, message));
+    }
+
+    fn helped(&mut self, node: &Node, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let mut fault = node.fault(path, message);
+        fault.help = Some(help.into());
+        self.faults.push(fault);
+    }
+
+    /// Whether the node is a mapping; its unknown and unsupported fields are reported.
+    fn map(&mut self, node: &Node, path: &str, known: &Known) -> bool {
+        let Value::Map { entries, .. } = &node.value else {
+            let what = if path.is_empty() { "the document" } else { "this" };
+            self.fault(node, path, format!("{what} must be a mapping with the fields {}", known.fields.join(", ")));
+            return false;
+        };
+        for (key, _) in entries {
+            let Some((field, _)) = key.scalar() else { continue };
+            let shown: String = field.chars().take(60).collect();
+            let place = join(path, &shown);
+            if known.fields.contains(&field) || known.servers.contains(&field) {
+                continue;
+            }
+            if known.later.contains(&field) {
+                self.helped(key, &place, LATER, "leave it out");
+            } else if let Some(near) = nearest(field, known.fields) {
+                self.helped(key, &place, "unknown field", format!("did you mean {near}?"));
+            } else {
+                self.helped(key, &place, "unknown field", format!("known ones are {}", known.fields.join(", ")));
+            }
+        }
+        true
+    }
+
+    /// A field's value; one that is null counts as absent.
+    fn field<'a>(&self, node: &'a Node, field: &str) -> Option<&'a Node> {
+        node.get(field).filter(|value| !value.is_null())
+    }
+
+    fn required<'a>(&mut self, node: &'a Node, path: &str, field: &str, example: &str) -> Option<&'a Node> {
+        let found = self.field(node, field);
+        if found.is_none() {
+            self.helped(node, &join(path, field), "is required", format!("for example {example}"));
+        }
+        found
+    }
+
+    /// A text: quoted, or plain and not something else by its look.
+    fn text(&mut self, node: &Node, path: &str) -> Option<String> {
+        let Some((text, plain)) = node.scalar() else {
+            self.fault(node, path, "must be a text");
+            return None;
+        };
+        if plain && looks_like_another_type(text) {
+            self.helped(node, path, format!("{text} is not a text"), format!("write \"{text}\" in quotes"));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    fn parsed<T: FromStr>(&mut self, node: &Node, path: &str) -> Option<T>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text = self.text(node, path)?;
+        text.parse().map_err(|error: T::Err| self.fault(node, path, error.to_string())).ok()
+    }
+
+    fn whole_number(&mut self, node: &Node, path: &str, least: u32, most: u32) -> Option<u32> {
+        let range = format!("must be a whole number from {least} to {most}");
+        let Some((text, true)) = node.scalar() else {
+            self.fault(node, path, range);
+            return None;
+        };
+        let shown: String = text.chars().take(40).collect();
+        let decimal =
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        match text.parse::<u32>() {
+            Ok(number) if decimal && (least..=most).contains(&number) => Some(number),
+            _ => {
+                self.fault(node, path, format!("{shown} {range}"));
+                None
+            }
+        }
+    }
+
+    fn duration(&mut self, node: &Node, path: &str, least: Duration) -> Option<Duration> {
+        let Some((text, _)) = node.scalar() else {
+            self.fault(node, path, "must be a duration such as 30s");
+            return None;
+        };
+        match period::parse(text) {
+            Ok(duration) if duration >= least => Some(duration),
+            Ok(_) => {
+                self.fault(node, path, format!("must be at least {}", period::print(least)));
+                None
+            }
+            Err(error) => {
+                self.fault(node, path, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn document(&mut self, root: &Node) -> Option<(ModelDeployment, bool)> {
+        let Value::Map { .. } = root.value else {
+            self.helped(root, "", "this is no manifest", "it needs apiVersion, kind, metadata and spec");
+            return None;
+        };
+        if !self.is_of_this_kind(root) {
+            return None;
+        }
+        self.map(root, "", &DOCUMENT);
+        let spec_node = self.required(root, "", "spec", "spec: {model: {name: dga, version: \"1.0\"}, …}");
+        let spec = spec_node.and_then(|node| self.spec(node));
+        let metadata = self.metadata(root, spec.as_ref().map(|(s, _)| &s.template.model));
+        let ((spec, replicas_given), metadata) = spec.zip(metadata)?;
+        Some((ModelDeployment { metadata, spec }, replicas_given))
+    }
+
+    /// Another kind's fields are not looked at: they would all be unknown.
+    fn is_of_this_kind(&mut self, root: &Node) -> bool {
+        let before = self.faults.len();
+        match self.field(root, "apiVersion").map(|n| (n, n.scalar())) {
+            Some((_, Some((API_VERSION, _)))) => {}
+            Some((node, other)) => {
+                let shown: String = other.map_or("", |(text, _)| text).chars().take(60).collect();
+                self.helped(node, "apiVersion", format!("{shown:?} is not known"), format!("write {API_VERSION}"));
+            }
+            None => self.helped(root, "apiVersion", "is required", format!("write apiVersion: {API_VERSION}")),
+        }
+        match self.field(root, "kind").map(|n| (n, n.scalar())) {
+            Some((_, Some((KIND, _)))) => {}
+            Some((node, Some(("List", _)))) => {
+                self.helped(
+                    node,
+                    "kind",
+                    "List is not supported",
+                    "put each item into a document of its own, with --- between",
+                );
+            }
+            Some((node, Some(("ModelRoute", _)))) => {
+                self.helped(node, "kind", format!("ModelRoute {LATER}"), format!("the only kind is {KIND}"))
+            }
+            Some((node, other)) => {
+                let shown: String = other.map_or("", |(text, _)| text).chars().take(60).collect();
+                self.helped(node, "kind", format!("{shown:?} is not known"), format!("did you mean {KIND}?"));
+            }
+            None => self.helped(root, "kind", "is required", format!("write kind: {KIND}")),
+        }
+        self.faults.len() == before
+    }
+
+    fn metadata(&mut self, root: &Node, model: Option<&ModelRef>) -> Option<Metadata> {
+        let Some(node) = self.field(root, "metadata") else {
+            let model = model?;
+            let name = Name::of_model(&model.name, &model.version);
+            return Some(Metadata {
+                name,
+                namespace: Namespace::default(),
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+            });
+        };
+        if !self.map(node, "metadata", &METADATA) {
+            return None;
+        }
+        let name = match self.field(node, "name") {
+            Some(name) => self.parsed(name, "metadata.name"),
+            None => model.map(|m| Name::of_model(&m.name, &m.version)),
+        };
+        let namespace = match self.field(node, "namespace") {
+            Some(namespace) => self.parsed(namespace, "metadata.namespace"),
+            None => Some(Namespace::default()),
+        };
+        let labels = self.words(node, "metadata", "labels");
+        let annotations = self.words(node, "metadata", "annotations");
+        Some(Metadata { name: name?, namespace: namespace?, labels, annotations })
+    }
+
+    /// A mapping of texts.
+    fn words(&mut self, node: &Node, path: &str, field: &str) -> BTreeMap<String, String> {
+        let path = join(path, field);
+        let mut words = BTreeMap::new();
+        match self.field(node, field).map(|n| (n, &n.value)) {
+            None => {}
+            Some((_, Value::Map { entries, .. })) => {
+                for (key, value) in entries {
+                    let Some((name, _)) = key.scalar() else { continue };
+                    let shown: String = name.chars().take(80).collect();
+                    if let Some(text) = self.text(value, &join(&path, &shown)) {
+                        words.insert(name.to_owned(), text);
+                    }
+                }
+            }
+            Some((node, _)) => self.fault(node, &path, "must be a mapping of texts"),
+        }
+        words
+    }
+
+    fn spec(&mut self, node: &Node) -> Option<(Spec, bool)> {
+        if !self.map(node, "spec", &SPEC) {
+            return None;
+        }
+        let model = self.required(node, "spec", "model", "{name: dga, version: \"1.0\"}").and_then(|n| self.model(n));
+        let replicas_node = self.field(node, "replicas");
+        let replicas = match replicas_node {
+            Some(replicas) => self.whole_number(replicas, "spec.replicas", 0, REPLICAS_LIMIT),
+            None => Some(1),
+        };
+        let payload =
+            self.required(node, "spec", "payload", "{path: /user/me/models/dga/1.0}").and_then(|n| self.payload(n));
+        let resources = self.field(node, "resources").map_or(Some(Resources::default()), |n| self.resources(n));
+        let env = self.env(node);
+        let startup = self.field(node, "startup").map_or(Some(Startup::default()), |n| self.startup(n));
+        let probes = match self.field(node, "probes") {
+            Some(probes) => Some(self.probes(probes)?),
+            None => None,
+        };
+        let grace = match self.field(node, "terminationGracePeriod") {
+            Some(grace) => self.duration(grace, "spec.terminationGracePeriod", Duration::ZERO),
+            None => Some(Duration::from_secs(30)),
+        };
+        let template = Template {
+            model: model?,
+            payload: payload?,
+            resources: resources?,
+            env,
+            startup: startup?,
+            probes: probes.filter(|p| p.readiness.is_some()),
+            termination_grace_period: grace?,
+        };
+        Some((Spec { replicas: replicas?, template }, replicas_node.is_some()))
+    }
+
+    fn model(&mut self, node: &Node) -> Option<ModelRef> {
+        if !self.map(node, "spec.model", &MODEL) {
+            return None;
+        }
+        let name = self.required(node, "spec.model", "name", "dga").and_then(|n| self.parsed(n, "spec.model.name"));
+        let version =
+            self.required(node, "spec.model", "version", "\"1.0\"").and_then(|n| self.parsed(n, "spec.model.version"));
+        Some(ModelRef { name: name?, version: version? })
+    }
+
+    fn payload(&mut self, node: &Node) -> Option<Payload> {
+        if !self.map(node, "spec.payload", &PAYLOAD) {
+            return None;
+        }
+        let at = self.required(node, "spec.payload", "path", "hdfs:///user/me/models/dga/1.0")?;
+        let path = self.text(at, "spec.payload.path")?;
+        let rest = path
+            .strip_prefix("hdfs://")
+            .map_or(path.as_str(), |rest| rest.find('/').map_or("", |i| rest.get(i..).unwrap_or("")));
+        let fault = if path.len() > PATH_LIMIT {
+            Some("is longer than 4096 bytes")
+        } else if path.chars().any(|c| c.is_control()) {
+            Some("must not hold control characters")
+        } else if !rest.starts_with('/') {
+            Some("must be hdfs://host:port/path, hdfs:///path or /path")
+        } else if rest.split('/').any(|part| part == ".." || part == ".") {
+            Some("must not hold . or .. as a part")
+        } else if rest.trim_matches('/').is_empty() {
+            Some("must name a directory, not the whole file system")
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            self.fault(at, "spec.payload.path", fault);
+            return None;
+        }
+        Some(Payload { path })
+    }
+
+    fn resources(&mut self, node: &Node) -> Option<Resources> {
+        if !self.map(node, "spec.resources", &RESOURCES) {
+            return None;
+        }
+        let mut resources = Resources::default();
+        if let Some(memory) = self.field(node, "memory") {
+            // Plain digits look like a number; the amount's own message says what to write.
+            let Some((text, _)) = memory.scalar() else {
+                self.fault(memory, "spec.resources.memory", "must be an amount such as 512Mi");
+                return None;
+            };
+            match text.parse() {
+                Ok(amount) => resources.memory = amount,
+                Err(error) => {
+                    self.fault(memory, "spec.resources.memory", format!("{error}"));
+                    return None;
+                }
+            }
+        }
+        if let Some(vcores) = self.field(node, "vcores") {
+            resources.vcores = self.whole_number(vcores, "spec.resources.vcores", 1, VCORES_LIMIT)?;
+        }
+        Some(resources)
+    }
+
+    fn env(&mut self, node: &Node) -> BTreeMap<String, String> {
+        let env = self.words(node, "spec", "env");
+        let Some(Value::Map { entries, .. }) = self.field(node, "env").map(|n| &n.value) else { return env };
+        for (key, value) in entries {
+            let Some((name, _)) = key.scalar() else { continue };
+            let shown: String = name.chars().take(80).collect();
+            let path = join("spec.env", &shown);
+            let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            if !word {
+                self.fault(key, &path, "a variable's name is made of letters, digits and _, with no digit first");
+            } else if name.starts_with("MAAS_") || name == "HADOOP_TOKEN_FILE_LOCATION" {
+                self.fault(key, &path, "is reserved");
+            }
+            if env.get(name).is_some_and(|v| v.contains('\0')) {
+                self.fault(value, &path, "must not hold a NUL character");
+            }
+        }
+        env
+    }
+
+    fn startup(&mut self, node: &Node) -> Option<Startup> {
+        if !self.map(node, "spec.startup", &STARTUP) {
+            return None;
+        }
+        let mut startup = Startup::default();
+        if let Some(script) = self.field(node, "script") {
+            let name = self.file(script, "spec.startup.script")?;
+            if !name.ends_with(".sh") {
+                self.fault(script, "spec.startup.script", "must end in .sh");
+                return None;
+            }
+            startup.script = Some(name);
+        }
+        if let Some(file) = self.field(node, "announceFile") {
+            startup.announce_file = self.file(file, "spec.startup.announceFile")?;
+        }
+        if let Some(timeout) = self.field(node, "timeout") {
+            startup.timeout = self.duration(timeout, "spec.startup.timeout", Duration::from_secs(1))?;
+        }
+        Some(startup)
+    }
+
+    /// The path of a file within the payload.
+    fn file(&mut self, node: &Node, path: &str) -> Option<String> {
+        let name = self.text(node, path)?;
+        let inside = !name.is_empty()
+            && name.len() <= PATH_LIMIT
+            && !name.starts_with('/')
+            && name.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+            && !name.chars().any(char::is_control);
+        if !inside {
+            self.fault(node, path, "must be a path within the payload, without . and ..");
+            return None;
+        }
+        Some(name)
+    }
+
+    fn probes(&mut self, node: &Node) -> Option<Probes> {
+        if !self.map(node, "spec.probes", &PROBES) {
+            return None;
+        }
+        let Some(readiness) = self.field(node, "readiness") else { return Some(Probes::default()) };
+        if !self.map(readiness, "spec.probes.readiness", &READINESS) {
+            return None;
+        }
+        let http = self.required(readiness, "spec.probes.readiness", "http", "{path: /health}")?;
+        if !self.map(http, "spec.probes.readiness.http", &HTTP) {
+            return None;
+        }
+        let at = self.required(http, "spec.probes.readiness.http", "path", "/health")?;
+        let path = self.text(at, "spec.probes.readiness.http.path")?;
+        if !path.starts_with('/') || path.len() > PATH_LIMIT || path.bytes().any(|b| b <= b' ' || b == 0x7f) {
+            self.fault(at, "spec.probes.readiness.http.path", "must start with / and hold no spaces");
+            return None;
+        }
+        let period = match self.field(readiness, "period") {
+            Some(period) => self.duration(period, "spec.probes.readiness.period", Duration::from_millis(100))?,
+            None => Duration::from_secs(5),
+        };
+        Some(Probes { readiness: Some(Readiness { http: HttpGet { path }, period }) })
+    }
+}
+
+/// What YAML takes for a number, a truth value or nothing when it stands without quotes.
+fn looks_like_another_type(text: &str) -> bool {
+    let number = text.parse::<f64>().is_ok() && text.bytes().any(|b| b.is_ascii_digit());
+    let radix = text.starts_with("0x") || text.starts_with("0o");
+    let word = matches!(
+        text,
+        "" | "~"
+            | "null"
+            | "Null"
+            | "NULL"
+            | "true"
+            | "True"
+            | "TRUE"
+            | "false"
+            | "False"
+            | "FALSE"
+            | ".inf"
+            | "-.inf"
+            | ".nan"
+    );
+    number || radix || word
+}
