@@ -4,11 +4,15 @@
 //! [`life`] decides; everything else does what it says or tells it what happened.
 
 pub mod announce;
+pub mod container;
 pub mod life;
 pub mod logs;
+pub mod nodes;
 pub mod payload;
 pub mod ports;
 pub mod probe;
 pub mod process;
+pub mod registration;
 pub mod script;
+pub mod supervise;
 pub mod watch;

@@ -1,3 +1,36 @@
-//! The first process of a model's container.
+//! `maas-runner`: no arguments; the container's environment says everything.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Context;
+use maas_runner::{container::Container, process, registration::Registration, supervise};
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
+    match run() {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<u8> {
+    let container = Container::read(std::env::vars_os())?;
+    process::become_subreaper().context("the kernel does not let this process take care of orphans")?;
+    // One thread: the model gets the rest of the container. Blocking ones are for name look-ups alone.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .thread_stack_size(256 << 10)
+        .build()
+        .context("can't start the runtime")?;
+    let code = runtime.block_on(async {
+        let registration = Registration::start(container.settings());
+        supervise::run(container.plan(), registration).await.context("can't listen for signals")
+    });
+    // A name look-up may hang for as long as the resolver likes.
+    runtime.shutdown_background();
+    code
+}

@@ -51,6 +51,7 @@ pub fn start(script: &Script, directory: &Path, env: &BTreeMap<OsString, OsStrin
         .current_dir(directory)
         .env_clear()
         .envs(env)
+        .env("PWD", directory)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -46,8 +46,17 @@ pub async fn run(plan: Plan, mut registration: Registration) -> io::Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (looks, mut looked) = mpsc::channel(16);
     let began = Instant::now();
-    let mut shell =
-        Shell { life: Life::new(plan.times), plan, looks, began, model: None, watching: None, tail: None, last_tail: None, pending: VecDeque::new() };
+    let mut shell = Shell {
+        life: Life::new(plan.times),
+        plan,
+        looks,
+        began,
+        model: None,
+        watching: None,
+        tail: None,
+        last_tail: None,
+        pending: VecDeque::new(),
+    };
     shell.pending.push_back(Event::Tick);
     loop {
         while let Some(event) = shell.pending.pop_front() {
@@ -57,7 +66,7 @@ pub async fn run(plan: Plan, mut registration: Registration) -> io::Result<u8> {
                     shell.leave(&mut registration, ending).await;
                     return Ok(code);
                 }
-                shell.perform(&registration, effect);
+                shell.perform(&mut registration, effect);
             }
         }
         let wake = shell.life.wake();
@@ -109,7 +118,7 @@ impl Shell {
         }
     }
 
-    fn perform(&mut self, registration: &Registration, effect: Effect) {
+    fn perform(&mut self, registration: &mut Registration, effect: Effect) {
         match effect {
             Effect::Start { run } => match self.start(run) {
                 Ok(()) => {}
@@ -135,8 +144,7 @@ impl Shell {
     }
 
     fn start(&mut self, run: u32) -> Result<(), Event> {
-        let unstartable =
-            |reason, message| Event::Unstartable(Ending { reason, message, exit: None });
+        let unstartable = |reason, message| Event::Unstartable(Ending { reason, message, exit: None });
         let directory = payload::own_directory(&self.plan.payload).map_err(|error| {
             unstartable("PayloadUnusable", format!("can't use {}: {error}", self.plan.payload.display()))
         })?;
@@ -163,8 +171,7 @@ impl Shell {
         };
         info!("run {run}: started {} as process {}", script.program.display(), started.pid.as_raw_pid());
         self.model = Some(Some(started.pid));
-        if let (Some(stdout), Some(stderr)) = (started.stdout, started.stderr)
-        {
+        if let (Some(stdout), Some(stderr)) = (started.stdout, started.stderr) {
             match self.plan.logs.follow(stdout, stderr) {
                 Ok(tail) => self.tail = Some(tail),
                 Err(error) => {
@@ -208,6 +215,7 @@ impl Shell {
 
 fn log(report: &Report) {
     let missing = report.missing.as_ref().map(|(reason, message)| format!(", {reason}: {message}")).unwrap_or_default();
-    let last = report.last.as_ref().map(|last| format!(", before: {}: {}", last.reason, last.message)).unwrap_or_default();
+    let last =
+        report.last.as_ref().map(|last| format!(", before: {}: {}", last.reason, last.message)).unwrap_or_default();
     info!("{:?}, {} restarts{missing}{last}", report.phase, report.restarts);
 }
