@@ -1,0 +1,358 @@
+//! What the znodes hold, as JSON. Unknown fields are tolerated, so that an older part reads a newer one's records.
+
+use std::collections::BTreeMap;
+
+use maas_crd::{Status, Template};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A znode that does not hold what it should.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} does not hold a {what}")]
+pub struct RecordError {
+    path: String,
+    what: &'static str,
+    #[source]
+    source: serde_json::Error,
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // Only maps with keys other than texts fail, and there are none.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn decode<T: DeserializeOwned>(path: &str, what: &'static str, data: &[u8]) -> Result<T, RecordError> {
+    serde_json::from_slice(data).map_err(|source| RecordError { path: path.to_owned(), what, source })
+}
+
+macro_rules! record {
+    ($type:ty, $what:literal) => {
+        impl $type {
+            /// As the znode holds it.
+            #[must_use]
+            pub fn encode(&self) -> Vec<u8> {
+                encode(self)
+            }
+
+            /// From what the znode at `path` holds.
+            ///
+            /// # Errors
+            /// It holds something else.
+            pub fn decode(path: &str, data: &[u8]) -> Result<Self, RecordError> {
+                decode(path, $what, data)
+            }
+        }
+    };
+}
+
+/// instances/…/IID: written before YARN is asked for anything. Version 0 may serve, any later one is stopping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceRecord {
+    /// uid of the deployment it belongs to.
+    pub uid: i64,
+    /// Its revision.
+    pub revision: u32,
+    /// The YARN application.
+    pub application: String,
+    /// Why and how it is to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<Stopping>,
+}
+record!(InstanceRecord, "record of an instance");
+
+/// The end that an instance is to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stopping {
+    /// Why, in one word.
+    pub reason: String,
+    /// From SIGTERM to SIGKILL, in milliseconds.
+    pub grace_ms: u64,
+}
+
+/// What a runner says of its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Started, not ready yet.
+    Starting,
+    /// Was ready, does not answer now.
+    Unready,
+    /// Published.
+    Ready,
+    /// Crashed; started again after a wait.
+    BackingOff,
+    /// On its way out.
+    Stopping,
+}
+
+/// instances/…/IID/runner: while the runner's session lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunnerReport {
+    /// YARN's container.
+    pub container: String,
+    /// The node's host name.
+    pub node: String,
+    /// host:port of the NodeManager's web server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_http: Option<String>,
+    /// How the model is.
+    pub phase: Phase,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// How it ended last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<Exit>,
+    /// Since when the phase is so, in milliseconds since the epoch.
+    pub since_ms: i64,
+}
+record!(RunnerReport, "runner's report");
+
+/// How a model ended; as instances/…/IID/exit, the runner's last words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exit {
+    /// Its exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// Why, in one word.
+    pub reason: String,
+    /// The end of what it wrote to stderr.
+    #[serde(default)]
+    pub stderr_tail: String,
+    /// When, in milliseconds since the epoch.
+    pub at_ms: i64,
+}
+record!(Exit, "runner's last words");
+
+/// endpoints/…/IID: it exists exactly while the instance may be called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// Where it answers.
+    pub url: String,
+    /// Paths by function.
+    #[serde(default)]
+    pub functions: BTreeMap<String, String>,
+    /// The model's name.
+    pub model: String,
+    /// Its version.
+    pub version: String,
+    /// Its revision.
+    pub revision: u32,
+    /// YARN's container.
+    pub container: String,
+    /// Since when, in milliseconds since the epoch.
+    pub since_ms: i64,
+}
+record!(Endpoint, "endpoint");
+
+/// operator/epoch: who may write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EpochRecord {
+    /// Counts take-overs.
+    pub epoch: u32,
+    /// The YARN application; empty when it was handed over.
+    pub application: String,
+    /// Its attempt.
+    pub attempt: u32,
+    /// Tells the process apart, so that a lost answer is settled by reading.
+    pub nonce: String,
+}
+record!(EpochRecord, "epoch");
+
+/// operator/leader: while the operator's session lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaderRecord {
+    /// The epoch it holds.
+    pub epoch: u32,
+    /// The YARN application.
+    pub application: String,
+    /// Its attempt.
+    pub attempt: u32,
+    /// The host it runs on.
+    pub host: String,
+    /// It has listed the tree, is registered with YARN, and reconciles.
+    pub ready: bool,
+    /// Its version.
+    pub version: String,
+}
+record!(LeaderRecord, "leader");
+
+/// operator/stop: a request to drain every model and end the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StopRequest {
+    /// The application that is meant.
+    pub application: String,
+    /// When, in milliseconds since the epoch.
+    pub requested_ms: i64,
+}
+record!(StopRequest, "request to stop");
+
+/// revisions/…/N: a template, and the payload's files once they are pinned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revision {
+    /// uid of the deployment it belongs to.
+    pub uid: i64,
+    /// Its number.
+    pub number: u32,
+    /// What its instances are.
+    pub template: Template,
+    /// The files, pinned before the first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Vec<PinnedFile>>,
+}
+record!(Revision, "revision");
+
+/// One file of a payload as it was when it was pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PinnedFile {
+    /// Path within the payload.
+    pub path: String,
+    /// `hdfs://…`
+    pub url: String,
+    /// In bytes.
+    pub size: u64,
+    /// Modification time, milliseconds since the epoch.
+    pub mtime_ms: i64,
+}
+
+/// Whether an event is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventKind {
+    /// It is.
+    Normal,
+    /// Someone should look.
+    Warning,
+}
+
+/// Something that happened to a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// As it should be, or not.
+    pub kind: EventKind,
+    /// What, in one word.
+    pub reason: String,
+    /// What, in a sentence.
+    pub message: String,
+    /// The instance it happened to; empty for the deployment as a whole.
+    #[serde(default)]
+    pub object: String,
+    /// How often.
+    pub count: u32,
+    /// First time, in milliseconds since the epoch.
+    pub first_ms: i64,
+    /// Last time.
+    pub last_ms: i64,
+}
+
+/// events/NAMESPACE/NAME: the last events of a deployment, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventRing(pub Vec<Event>);
+record!(EventRing, "ring of events");
+
+impl EventRing {
+    /// Most events that are kept.
+    pub const ENTRIES: usize = 50;
+    /// Most bytes that they take.
+    pub const BYTES: usize = 32 * 1024;
+
+    /// Adds an event: one that says the same of the same instance counts up, and the oldest give way.
+    pub fn push(&mut self, event: Event) {
+        let same = |e: &Event| e.reason == event.reason && e.object == event.object && e.message == event.message;
+        let event = match self.0.iter().position(same) {
+            Some(at) => {
+                let before = self.0.remove(at);
+                let count = before.count.saturating_add(event.count);
+                Event { count, first_ms: before.first_ms, ..event }
+            }
+            None => event,
+        };
+        self.0.push(event);
+        while self.0.len() > Self::ENTRIES || (self.0.len() > 1 && self.encode().len() > Self::BYTES) {
+            self.0.remove(0);
+        }
+    }
+}
+
+/// A status as the znode holds it.
+#[must_use]
+pub fn encode_status(status: &Status) -> Vec<u8> {
+    encode(status)
+}
+
+/// A status from what the znode at `path` holds.
+///
+/// # Errors
+/// It holds something else.
+pub fn decode_status(path: &str, data: &[u8]) -> Result<Status, RecordError> {
+    decode(path, "status", data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(message: &str, at: i64) -> Event {
+        let (reason, object) = ("Ready".to_owned(), "1-1".to_owned());
+        Event {
+            kind: EventKind::Normal,
+            reason,
+            message: message.to_owned(),
+            object,
+            count: 1,
+            first_ms: at,
+            last_ms: at,
+        }
+    }
+
+    #[test]
+    fn repeated_events_count_up_and_move_to_the_end() {
+        let mut ring = EventRing::default();
+        ring.push(event("a", 1));
+        ring.push(event("b", 2));
+        ring.push(event("a", 3));
+        assert_eq!(ring.0.len(), 2);
+        assert_eq!((ring.0[1].count, ring.0[1].first_ms, ring.0[1].last_ms), (2, 1, 3));
+    }
+
+    #[test]
+    fn the_ring_is_bounded() {
+        let mut ring = EventRing::default();
+        for n in 0..500 {
+            ring.push(event(&format!("{n} {}", "x".repeat(2000)), n));
+        }
+        assert!(ring.0.len() <= EventRing::ENTRIES && ring.encode().len() <= EventRing::BYTES);
+        assert_eq!(ring.0.last().unwrap().last_ms, 499);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(data in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = InstanceRecord::decode("/p", &data);
+            let _ = RunnerReport::decode("/p", &data);
+            let _ = Endpoint::decode("/p", &data);
+            let _ = EpochRecord::decode("/p", &data);
+            let _ = Revision::decode("/p", &data);
+            let _ = EventRing::decode("/p", &data);
+        }
+    }
+
+    #[test]
+    fn newer_records_with_more_fields_are_read() {
+        let data = br#"{"uid":1,"revision":2,"application":"a","later":{"x":1}}"#;
+        assert_eq!(InstanceRecord::decode("/p", data).unwrap().revision, 2);
+    }
+}

@@ -1,0 +1,84 @@
+//! The mirror on a real server: it survives restarts and expiry, and shows what changed meanwhile.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use maas_e2e::Cluster;
+use maas_store::{Change, Config, Mirror, Op, Store, mirror};
+use tokio::time::timeout;
+
+fn create(path: &str, data: &str) -> Op {
+    Op::Create { path: path.to_owned(), data: data.as_bytes().to_vec(), ephemeral: false }
+}
+
+/// Folds changes until the view is whole and holds what is expected.
+async fn until(
+    mirror: &mut Mirror,
+    view: &mut BTreeMap<String, String>,
+    good: impl Fn(&BTreeMap<String, String>) -> bool,
+) {
+    let mut whole = true;
+    let folded = timeout(Duration::from_secs(30), async {
+        while !(whole && good(view)) {
+            match mirror.next().await {
+                Change::Put { path, data, .. } => drop(view.insert(path, String::from_utf8(data).unwrap())),
+                Change::Gone { path } => drop(view.remove(&path)),
+                Change::Lost | Change::Listing => whole = false,
+                Change::Listed => whole = true,
+                Change::Session { .. } => {}
+            }
+        }
+    });
+    assert!(folded.await.is_ok(), "the mirror never came to it: {view:?}");
+}
+
+#[tokio::test]
+async fn a_mirror_sees_changes_and_survives_a_restart_of_the_server() {
+    let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
+    let store = Store::open(Config::new(cluster.quorum())).await.unwrap();
+    assert!(store.init().await.unwrap(), "this ZooKeeper is open");
+    assert!(store.is_initialised().await.unwrap());
+    store.commit(&[create("/maas/specs/a", "1")]).await.unwrap();
+    let mut mirror = mirror(&store, vec!["/maas/specs".to_owned()]);
+    let mut view = BTreeMap::new();
+    until(&mut mirror, &mut view, |v| v.get("/maas/specs/a").is_some_and(|d| d == "1")).await;
+    store.commit(&[create("/maas/queue/not-followed", ""), create("/maas/specs/b", "2")]).await.unwrap();
+    until(&mut mirror, &mut view, |v| v.contains_key("/maas/specs/b")).await;
+    assert!(!view.contains_key("/maas/queue/not-followed"));
+
+    // After a restart the old watch is dead: what is written then must still come, well before the next 30 s list.
+    cluster.zookeeper().kill().unwrap();
+    cluster.zookeeper().restart().await.unwrap();
+    let other = Store::open(Config::new(cluster.quorum())).await.unwrap();
+    other.commit(&[Op::Delete { path: "/maas/specs/a".to_owned(), version: None }]).await.unwrap();
+    until(&mut mirror, &mut view, |v| !v.contains_key("/maas/specs/a")).await;
+    for n in 0..20 {
+        let path = format!("/maas/specs/late-{n}");
+        other.commit(&[create(&path, "")]).await.unwrap();
+        until(&mut mirror, &mut view, |v| v.contains_key(&path)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_expired_session_is_followed_by_a_new_one() {
+    let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
+    let mut config = Config::new(cluster.quorum());
+    config.session_timeout = Duration::from_secs(2);
+    let store = Store::open(config).await.unwrap();
+    store.init().await.unwrap();
+    let before = store.session_id();
+    let mut mirror = mirror(&store, vec!["/maas/endpoints".to_owned()]);
+    let ephemeral = Op::Create { path: "/maas/endpoints/e".to_owned(), data: Vec::new(), ephemeral: true };
+    store.commit(&[ephemeral]).await.unwrap();
+    let mut view = BTreeMap::new();
+    until(&mut mirror, &mut view, |v| v.contains_key("/maas/endpoints/e")).await;
+    // The client expires its session by itself at 7/5 of the timeout; the server does so once it is back.
+    cluster.zookeeper().pause().unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    cluster.zookeeper().resume().unwrap();
+    until(&mut mirror, &mut view, |v| !v.contains_key("/maas/endpoints/e")).await;
+    assert_ne!(store.session_id(), before);
+    store.commit(&[create("/maas/endpoints/after", "")]).await.unwrap();
+    until(&mut mirror, &mut view, |v| v.contains_key("/maas/endpoints/after")).await;
+}
