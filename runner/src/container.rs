@@ -9,6 +9,7 @@ use maas_crd::{Launch, LaunchError};
 
 use crate::life::Times;
 use crate::logs::Logs;
+use crate::report::Author;
 use crate::supervise::Plan;
 use crate::watch;
 
@@ -39,14 +40,8 @@ pub enum Error {
 /// The container as its environment describes it.
 #[derive(Debug)]
 pub struct Container {
-    /// What the operator wants to run.
-    pub launch: Launch,
-    /// The full container id.
-    pub id: String,
-    /// The node's name, as clients know it.
-    pub node: String,
-    /// The NodeManager's web port on that node, if said.
-    pub http_port: Option<u16>,
+    /// Who writes to the tree.
+    pub author: Author,
     directory: PathBuf,
     logs: PathBuf,
     model_env: BTreeMap<OsString, OsString>,
@@ -66,9 +61,9 @@ impl Container {
                 .ok_or(Error::Missing(name))
         };
         let launch = Launch::decode(text(LAUNCH)?).map_err(Error::Launch)?;
-        let id = text("CONTAINER_ID")?.to_owned();
+        let container = text("CONTAINER_ID")?.to_owned();
         let node = text("NM_HOST")?.to_owned();
-        let http_port = text("NM_HTTP_PORT").ok().and_then(|port| port.parse().ok());
+        let node_http = text("NM_HTTP_PORT").ok().map(|port| format!("{node}:{port}"));
         let directory = PathBuf::from(text("PWD")?);
         let logs = text("LOG_DIRS")?
             .split(',')
@@ -76,24 +71,25 @@ impl Container {
             .find(|directory| directory.is_dir())
             .ok_or(Error::Missing("LOG_DIRS"))?;
         let model_env = model_env(&env, &launch);
-        Ok(Self { launch, id, node, http_port, directory, logs, model_env })
+        Ok(Self { author: Author { launch, container, node, node_http }, directory, logs, model_env })
     }
 
     /// What is to be run and how.
     pub fn plan(&self) -> Plan {
-        let readiness = self.launch.readiness.as_ref();
+        let launch = &self.author.launch;
+        let readiness = launch.readiness.as_ref();
         Plan {
             payload: self.directory.join(PAYLOAD),
-            script: self.launch.script.clone(),
-            announce_file: self.launch.announce_file.clone(),
+            script: launch.script.clone(),
+            announce_file: launch.announce_file.clone(),
             env: self.model_env.clone(),
             times: Times {
-                startup: Duration::from_millis(self.launch.startup_timeout_ms),
-                grace: Duration::from_millis(self.launch.grace_ms),
+                startup: Duration::from_millis(launch.startup_timeout_ms),
+                grace: Duration::from_millis(launch.grace_ms),
             },
             watch: watch::Settings {
                 announcement: PathBuf::new(),
-                node: self.node.clone(),
+                node: self.author.node.clone(),
                 readiness_path: readiness.map(|readiness| readiness.http.path.clone()),
                 period: readiness.map_or(PERIOD, |readiness| readiness.period),
                 probe_timeout: PROBE_TIMEOUT,
@@ -177,7 +173,7 @@ mod tests {
         assert_eq!(names, expected);
         assert_eq!(plan.env[&OsString::from("THRESHOLD")], "0.7; touch pwned", "data stays data");
         assert_eq!(plan.payload, PathBuf::from("/tmp/model"));
-        assert_eq!(container.http_port, Some(8042));
+        assert_eq!(container.author.node_http.as_deref(), Some("node7:8042"));
     }
 
     #[test]

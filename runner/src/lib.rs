@@ -13,6 +13,7 @@ pub mod ports;
 pub mod probe;
 pub mod process;
 pub mod registration;
+pub mod report;
 pub mod script;
 pub mod supervise;
 pub mod watch;

@@ -67,10 +67,6 @@ pub struct Ending {
 pub struct Address {
     /// The whole URL, on the node's name.
     pub url: String,
-    /// The node's name.
-    pub host: String,
-    /// The port, if the URL states one.
-    pub stated_port: Option<u16>,
     /// Function alias to path.
     pub functions: BTreeMap<String, String>,
 }
@@ -198,8 +194,10 @@ pub struct Report {
     pub restarts: u32,
     /// Which check fails, and what was seen; none when ready.
     pub missing: Option<(&'static str, String)>,
-    /// How the run before ended.
+    /// How a run ended, the latest that did.
     pub last: Option<Ending>,
+    /// Which run that was; 0 for none.
+    pub ended_run: u32,
 }
 
 /// What the manifest says of times.
@@ -237,6 +235,7 @@ pub struct Life {
     daemonised: bool,
     missing: Option<(&'static str, String)>,
     last: Option<Ending>,
+    ended_run: u32,
 }
 
 impl Life {
@@ -251,6 +250,7 @@ impl Life {
             daemonised: false,
             missing: None,
             last: None,
+            ended_run: 0,
         }
     }
 
@@ -280,7 +280,13 @@ impl Life {
                 Phase::Stopping
             }
         };
-        Report { phase, restarts: self.run.saturating_sub(1), missing: self.missing.clone(), last: self.last.clone() }
+        Report {
+            phase,
+            restarts: self.run.saturating_sub(1),
+            missing: self.missing.clone(),
+            last: self.last.clone(),
+            ended_run: self.ended_run,
+        }
     }
 
     /// Takes in what happened at `now` and says what to do.
@@ -429,11 +435,11 @@ impl Life {
             }
             State::Clearing { .. } if !survivors => self.tree_ended(now),
             State::Withdrawing { .. } | State::Lingering { .. } | State::Terminating { .. } if !survivors => {
-                self.last = Some(model_exited(exit));
+                self.ended(model_exited(exit));
                 self.tree_ended(now)
             }
             State::Withdrawing { .. } | State::Lingering { .. } | State::Terminating { .. } => {
-                self.last = Some(model_exited(exit));
+                self.ended(model_exited(exit));
                 Vec::new()
             }
             State::Waiting { .. } | State::Clearing { .. } | State::Left => Vec::new(),
@@ -463,6 +469,11 @@ impl Life {
         if self.tree { self.clear(now, ending) } else { self.run_ended(now, ending) }
     }
 
+    fn ended(&mut self, ending: Ending) {
+        self.last = Some(ending);
+        self.ended_run = self.run;
+    }
+
     fn count_crash(&mut self, now: Moment) {
         if let State::Ready { since, .. } = self.state
             && now.saturating_sub(since) >= HEALTHY_AFTER
@@ -474,7 +485,7 @@ impl Life {
 
     fn clear(&mut self, now: Moment, ending: Ending) -> Vec<Effect> {
         self.count_crash(now);
-        self.last = Some(ending);
+        self.ended(ending);
         self.state = State::Clearing { kill_at: now + self.times.grace.min(CLEARING_GRACE) };
         vec![Effect::Withdraw, Effect::Terminate, Effect::Report(self.report())]
     }
@@ -483,7 +494,7 @@ impl Life {
         match &self.state {
             State::Starting { .. } | State::Ready { .. } | State::Unready { .. } => {
                 self.count_crash(now);
-                self.last = Some(ending);
+                self.ended(ending);
                 let mut effects = vec![Effect::Withdraw];
                 effects.extend(self.wait(now));
                 effects
@@ -506,7 +517,7 @@ impl Life {
         self.tree = false;
         match self.state {
             State::Starting { .. } => {
-                self.last = Some(ending.clone());
+                self.ended(ending.clone());
                 self.state = State::Left;
                 vec![Effect::Leave { code: 1, ending }]
             }

@@ -27,7 +27,7 @@ fn run() -> anyhow::Result<u8> {
         .build()
         .context("can't start the runtime")?;
     let code = runtime.block_on(async {
-        let registration = Registration::start(container.settings());
+        let registration = Registration::start(container.author.clone());
         supervise::run(container.plan(), registration).await.context("can't listen for signals")
     });
     // A name look-up may hang for as long as the resolver likes.

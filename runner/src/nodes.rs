@@ -2,303 +2,293 @@
 
 use std::time::Duration;
 
-use maas_crd::Launch;
-use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
-use zookeeper_client as zk;
+use maas_store::{
+    Change, CommitError, Config, Endpoint, InstanceRecord, Mirror, Node, Op, OpenError, ReadError, RecordError,
+    Refusal, Root, RootError, RunnerReport, Store, mirror,
+};
 
-use crate::container::Container;
-use crate::life::{Address, Ending, Exit, Phase, Report};
+use tracing::warn;
 
-/// Every request has so long; after that its outcome is unknown.
-const WITHIN: Duration = Duration::from_secs(5);
+use crate::life::{Address, Ending};
+use crate::report::{Author, Dated, exit, now_ms};
 
-/// Where and as whom.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    launch: Launch,
-    container: String,
-    node: String,
-    http_port: Option<u16>,
-}
-
-impl Container {
-    /// How this container's nodes are kept.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            launch: self.launch.clone(),
-            container: self.id.clone(),
-            node: self.node.clone(),
-            http_port: self.http_port,
-        }
-    }
-}
-
-/// Why ZooKeeper refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// The record is not at version 0.
-    Record,
-}
+/// Opening a session, and any single request, may take so long.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// For good.
-    #[error("refused: {0:?}")]
-    Refused(Refused),
-    /// Another container's.
-    #[error("{0} is another container's")]
-    Foreign(String),
-    /// ZooKeeper.
-    #[error("{0}: {1}")]
-    ZooKeeper(&'static str, #[source] zk::Error),
-    /// Time.
-    #[error("{0}: no answer within 5 s")]
-    TooSlow(&'static str),
+    /// The launch names no tree that can be.
+    #[error("the launch names a tree that can't be")]
+    Root(#[from] RootError),
+    /// No session.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A read failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A write failed.
+    #[error(transparent)]
+    Write(#[from] CommitError),
+    /// An instance may be published only while its record is at version 0.
+    #[error("{0} is stopping or gone")]
+    Revoked(String),
 }
 
-impl Error {
-    /// A new session is needed.
-    pub fn session_ended(&self) -> bool {
-        matches!(self, Self::ZooKeeper(_, zk::Error::SessionExpired | zk::Error::ClientClosed | zk::Error::AuthFailed))
-    }
-}
-
-/// What the record says.
+/// What the instance's record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// May serve.
+    /// It may serve.
     Serving,
-    /// Is to end.
+    /// It is to end.
     Stopping {
         /// Why.
         reason: String,
-        /// How long.
+        /// From the order to SIGKILL.
         grace: Option<Duration>,
     },
-    /// Not there.
+    /// There is no record.
     Gone,
 }
 
-/// What was seen.
+/// What was seen of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// The record may have changed.
-    RecordChanged,
-    /// The session is over.
-    SessionEnded,
+    /// The record may be another.
+    Record,
+    /// The connection is back, on the same session.
+    Reconnected,
+    /// A session other than the one before: its ephemerals are not ours.
+    NewSession,
 }
 
-#[derive(Deserialize, Default)]
-struct Stopping {
-    #[serde(default)]
-    reason: String,
-    grace_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct ReportNode<'a> {
-    container: &'a str,
-    node: &'a str,
-    http_port: Option<u16>,
-    phase: String,
-    restarts: u32,
-    waiting: Option<serde_json::Value>,
-    last_exit: Option<serde_json::Value>,
-}
-
-/// One session.
+/// One instance's nodes.
+#[derive(Debug)]
 pub struct Nodes {
-    client: zk::Client,
-    state: zk::StateWatcher,
-    watcher: Option<std::pin::Pin<Box<dyn Future<Output = zk::WatchedEvent> + Send>>>,
-    settings: Settings,
+    store: Store,
+    mirror: Mirror,
+    session: i64,
+    author: Author,
+    record: String,
+    runner: String,
+    exit: String,
+    endpoint: String,
+    metron_model: String,
+    metron: String,
 }
 
 impl Nodes {
-    /// Connects.
+    /// Opens a session.
     ///
     /// # Errors
-    /// Not reachable.
-    pub async fn connect(settings: &Settings) -> Result<Self, Error> {
-        let connect = zk::Client::connector()
-            .with_session_timeout(Duration::from_millis(settings.launch.session_timeout_ms))
-            .connect(&settings.launch.quorum);
-        let client = timeout(Duration::from_secs(15), connect)
-            .await
-            .map_err(|_| Error::TooSlow("connect"))?
-            .map_err(|error| Error::ZooKeeper("connect", error))?;
-        let state = client.state_watcher();
-        Ok(Self { client, state, watcher: None, settings: settings.clone() })
+    /// ZooKeeper does not answer within 5 s; or the launch is wrong, which [`Error::is_final`] tells.
+    pub async fn open(author: &Author) -> Result<Self, Error> {
+        let launch = &author.launch;
+        let root: Root = launch.root.parse()?;
+        let (namespace, name, iid) = (launch.namespace.clone(), launch.name.clone(), launch.iid);
+        let model = launch.model.name.clone();
+        let instance = Node::Instance { namespace: namespace.clone(), name: name.clone(), iid };
+        let record = instance.path(&root);
+        let config = Config {
+            quorum: launch.quorum.clone(),
+            // The mirror watches all of a store's root: this one's is the record, else every runner would hear of
+            // every change of every model.
+            root: record.parse()?,
+            session_timeout: Duration::from_millis(launch.session_timeout_ms),
+            deadline: DEADLINE,
+        };
+        let store = Store::open(config).await?;
+        let session = store.session_id();
+        let mirror = mirror(&store, vec![record.clone()]);
+        Ok(Self {
+            runner: Node::Runner { namespace: namespace.clone(), name: name.clone(), iid }.path(&root),
+            exit: Node::Exit { namespace: namespace.clone(), name: name.clone(), iid }.path(&root),
+            endpoint: Node::Endpoint { namespace, name, iid }.path(&root),
+            metron_model: Node::MetronModel { model: model.clone() }.path(&root),
+            metron: Node::MetronInstance { model, container: author.container.clone() }.path(&root),
+            author: author.clone(),
+            store,
+            mirror,
+            session,
+            record,
+        })
     }
 
-    fn at(&self, what: &str) -> String {
-        let launch = &self.settings.launch;
-        format!("{}/{what}/{}/{}/{}", launch.root, launch.namespace.as_str(), launch.name.as_str(), launch.iid)
+    /// Waits until something of the tree may call for action. Cancel safe.
+    pub async fn changed(&mut self) -> Seen {
+        loop {
+            match self.mirror.next().await {
+                Change::Session { id } if id == self.session => return Seen::Reconnected,
+                Change::Session { id } => {
+                    self.session = id;
+                    return Seen::NewSession;
+                }
+                Change::Put { path, .. } | Change::Gone { path } if path == self.record => return Seen::Record,
+                Change::Put { .. } | Change::Gone { .. } | Change::Lost | Change::Listing | Change::Listed => {}
+            }
+        }
     }
 
-    fn own(&self) -> [String; 3] {
-        [self.at("endpoints"), format!("{}/runner", self.at("instances")), self.metron()]
-    }
-
-    fn metron(&self) -> String {
-        let launch = &self.settings.launch;
-        format!("{}/service/{}/{}", launch.root, launch.model.name.as_str(), self.settings.container)
-    }
-
-    /// Removes what an earlier session has left.
+    /// Reads the record. [`Standing::Gone`] is confirmed by the leader: a lagging server may not know a fresh record.
     ///
     /// # Errors
-    /// ZooKeeper.
-    pub async fn remove_old(&mut self) -> Result<(), Error> {
-        for path in self.own() {
-            delete(&self.client, &path).await?;
+    /// ZooKeeper did not answer, or refused.
+    pub async fn record(&self) -> Result<Standing, Error> {
+        let Some((data, stat)) = self.store.get(&self.record).await? else {
+            let check = Op::Check { path: self.record.clone(), version: 0 };
+            return match self.store.commit(&[check]).await {
+                Ok(_) => Ok(Standing::Serving),
+                Err(error) if error.refusal() == Some(Refusal::NoNode) => Ok(Standing::Gone),
+                Err(error) => Err(error.into()),
+            };
+        };
+        if stat.version == 0 {
+            return Ok(Standing::Serving);
+        }
+        // Any later version means stopping, whatever it holds.
+        let stopping = InstanceRecord::decode(&self.record, &data).ok().and_then(|record| record.stopping);
+        Ok(match stopping {
+            Some(stopping) => {
+                Standing::Stopping { reason: stopping.reason, grace: Some(Duration::from_millis(stopping.grace_ms)) }
+            }
+            None => Standing::Stopping { reason: "the instance's record was changed".to_owned(), grace: None },
+        })
+    }
+
+    /// Publishes, in one step with the check that the record still allows it.
+    ///
+    /// # Errors
+    /// [`Error::Revoked`]: it does not, or no longer. Otherwise ZooKeeper refused (another container may stand there),
+    /// or it may have happened.
+    pub async fn publish(&self, address: &Address) -> Result<(), Error> {
+        let since_ms = now_ms();
+        let create = |path: &String, data| Op::Create { path: path.clone(), data, ephemeral: true };
+        let mut ops = vec![
+            Op::Check { path: self.record.clone(), version: 0 },
+            create(&self.endpoint, self.author.endpoint(address, since_ms).encode()),
+        ];
+        if self.author.launch.metron {
+            ops.push(create(&self.metron, self.author.metron(address, since_ms).encode()));
+        }
+        let mut refused = self.store.commit(&ops).await;
+        // The operator makes the parents, but Metron's may be removed by others.
+        if matches!(&refused, Err(CommitError::Refused { index: 2, why: Refusal::NoNode, .. })) {
+            let parent = Op::Create { path: self.metron_model.clone(), data: Vec::new(), ephemeral: false };
+            match self.store.commit(&[parent]).await {
+                Err(error) if error.refusal() != Some(Refusal::NodeExists) => return Err(error.into()),
+                Ok(_) | Err(_) => refused = self.store.commit(&ops).await,
+            }
+        }
+        match refused {
+            Ok(_) => Ok(()),
+            Err(CommitError::Refused { index: 0, why: Refusal::BadVersion | Refusal::NoNode, .. }) => {
+                Err(Error::Revoked(self.record.clone()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes the endpoint away. `certain`: it is this container's and there, which saves looking.
+    ///
+    /// # Errors
+    /// ZooKeeper did not answer, or refused: it may still be there.
+    pub async fn withdraw(&self, certain: bool) -> Result<(), Error> {
+        if certain {
+            let mut ops = vec![delete(&self.endpoint)];
+            if self.author.launch.metron {
+                ops.push(delete(&self.metron));
+            }
+            match self.store.commit(&ops).await {
+                Ok(_) => return Ok(()),
+                // The operator has deleted one of them.
+                Err(error) if error.refusal() == Some(Refusal::NoNode) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.remove_own(&self.endpoint, |path, data| Endpoint::decode(path, data).map(|found| found.container)).await?;
+        // Looked at first: a refused delete costs the servers as much as a write.
+        if self.author.launch.metron && self.store.get(&self.metron).await?.is_some() {
+            self.remove(&self.metron).await?;
         }
         Ok(())
     }
 
-    /// Reads the record.
+    /// Removes all ephemeral nodes of this container, of whatever session: what stands under a new session was written
+    /// by an older one. Another container's stay.
     ///
     /// # Errors
-    /// ZooKeeper.
-    pub async fn record(&mut self) -> Result<Standing, Error> {
-        let path = self.at("instances");
-        within("sync", self.client.sync(&path)).await?;
-        match within("read the record", self.client.get_and_watch_data(&path)).await {
-            Ok((data, stat, watcher)) => {
-                self.watcher = Some(Box::pin(watcher.changed()));
-                if stat.version == 0 {
-                    return Ok(Standing::Serving);
-                }
-                let stopping: Stopping = serde_json::from_slice(&data).unwrap_or_default();
-                Ok(Standing::Stopping { reason: stopping.reason, grace: stopping.grace_ms.map(Duration::from_millis) })
+    /// ZooKeeper did not answer, or refused.
+    pub async fn remove_old(&self) -> Result<(), Error> {
+        self.withdraw(false).await?;
+        self.remove_own(&self.runner, |path, data| RunnerReport::decode(path, data).map(|found| found.container)).await
+    }
+
+    async fn remove_own(
+        &self,
+        path: &str,
+        container: impl FnOnce(&str, &[u8]) -> Result<String, RecordError>,
+    ) -> Result<(), Error> {
+        let Some((data, _)) = self.store.get(path).await? else { return Ok(()) };
+        match container(path, &data) {
+            Ok(container) if container != self.author.container => {
+                warn!("{path} is of {container} and stays");
+                Ok(())
             }
-            Err(Error::ZooKeeper(_, zk::Error::NoNode)) => Ok(Standing::Gone),
-            Err(error) => Err(error),
+            // What can't be read at the place of this instance is no other container's.
+            Ok(_) | Err(_) => self.remove(path).await,
         }
     }
 
-    /// Publishes.
-    ///
-    /// # Errors
-    /// ZooKeeper.
-    pub async fn publish(&mut self, address: &Address) -> Result<(), Error> {
-        let options = zk::CreateMode::Ephemeral.with_acls(zk::Acls::anyone_all());
-        let [endpoint, _, metron] = self.own();
-        let mut writer = self.client.new_multi_writer();
-        let bad = |error| Error::ZooKeeper("publish", error);
-        writer.add_check_version(&self.at("instances"), 0).map_err(bad)?;
-        let data = serde_json::json!({"url": address.url, "functions": address.functions}).to_string();
-        writer.add_create(&endpoint, data.as_bytes(), &options).map_err(bad)?;
-        if self.settings.launch.metron {
-            writer.add_create(&metron, b"{}", &options).map_err(bad)?;
-        }
-        match timeout(WITHIN, writer.commit()).await {
-            Err(_) => Err(Error::TooSlow("publish")),
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(zk::MultiWriteError::OperationFailed {
-                index: 0,
-                source: zk::Error::BadVersion | zk::Error::NoNode,
-            })) => Err(Error::Refused(Refused::Record)),
-            Ok(Err(zk::MultiWriteError::OperationFailed { source, .. })) => Err(bad(source)),
-            Ok(Err(zk::MultiWriteError::RequestFailed { source })) => Err(bad(source)),
+    async fn remove(&self, path: &str) -> Result<(), Error> {
+        match self.store.commit(&[delete(path)]).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.refusal() == Some(Refusal::NoNode) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Takes away.
+    /// Brings the report up to date. `first` of this session: it is created rather than set, and either way tried
+    /// the other way round where that is refused.
     ///
     /// # Errors
-    /// ZooKeeper.
-    pub async fn withdraw(&mut self) -> Result<(), Error> {
-        let [endpoint, _, metron] = self.own();
-        delete(&self.client, &endpoint).await?;
-        delete(&self.client, &metron).await
-    }
-
-    /// Writes the report.
-    ///
-    /// # Errors
-    /// ZooKeeper.
-    pub async fn report(&mut self, report: &Report, tail: String) -> Result<(), Error> {
-        let [_, runner, _] = self.own();
-        let node = ReportNode {
-            container: &self.settings.container,
-            node: &self.settings.node,
-            http_port: self.settings.http_port,
-            phase: match report.phase {
-                Phase::Starting => "Starting",
-                Phase::Ready => "Ready",
-                Phase::Unready => "Unready",
-                Phase::BackingOff => "BackingOff",
-                Phase::Stopping => "Stopping",
+    /// ZooKeeper did not answer, or refused; also when the record is gone, and the report's place with it.
+    pub async fn report(&self, dated: &Dated, tail: &str, first: bool) -> Result<(), Error> {
+        let (path, data) = (self.runner.clone(), self.author.report(dated, tail).encode());
+        let create = Op::Create { path: path.clone(), data: data.clone(), ephemeral: true };
+        let set = Op::Set { path, data, version: None };
+        let (one, other) = if first { (create, set) } else { (set, create) };
+        match self.store.commit(&[one]).await {
+            Err(error) if matches!(error.refusal(), Some(Refusal::NodeExists | Refusal::NoNode)) => {
+                self.store.commit(&[other]).await?;
+                Ok(())
             }
-            .to_owned(),
-            restarts: report.restarts,
-            waiting: report
-                .missing
-                .as_ref()
-                .map(|(reason, message)| serde_json::json!({"reason": reason, "message": message})),
-            last_exit: report.last.as_ref().map(|last| exit(last, &tail)),
-        };
-        let data = serde_json::to_vec(&node).unwrap_or_default();
-        match within("report", self.client.set_data(&runner, &data, None)).await {
-            Err(Error::ZooKeeper(_, zk::Error::NoNode)) => {}
-            other => return other.map(drop),
+            done => done.map(drop).map_err(Into::into),
         }
-        let options = zk::CreateMode::Ephemeral.with_acls(zk::Acls::anyone_all());
-        within("report", self.client.create(&runner, &data, &options)).await.map(drop)
     }
 
-    /// Last words.
+    /// Leaves the last words and removes everything else. The first last words stand; without a record there is no
+    /// place for any.
     ///
     /// # Errors
-    /// ZooKeeper.
-    pub async fn leave(&mut self, ending: &Ending, tail: String) -> Result<(), Error> {
-        let data = exit(ending, &tail);
-        let options = zk::CreateMode::Persistent.with_acls(zk::Acls::anyone_all());
-        let path = format!("{}/exit", self.at("instances"));
-        match within("exit", self.client.create(&path, data.to_string().as_bytes(), &options)).await {
-            Ok(_) | Err(Error::ZooKeeper(_, zk::Error::NodeExists | zk::Error::NoNode)) => {}
-            Err(error) => return Err(error),
+    /// ZooKeeper did not answer, or refused.
+    pub async fn leave(&self, ending: &Ending, tail: &str) -> Result<(), Error> {
+        let data = exit(ending, tail, now_ms()).encode();
+        match self.store.commit(&[Op::Create { path: self.exit.clone(), data, ephemeral: false }]).await {
+            Ok(_) => {}
+            Err(error) if matches!(error.refusal(), Some(Refusal::NodeExists | Refusal::NoNode)) => {}
+            Err(error) => return Err(error.into()),
         }
         self.remove_old().await
     }
+}
 
-    /// Waits.
-    pub async fn changed(&mut self) -> Seen {
-        let record = async {
-            match &mut self.watcher {
-                Some(watcher) => drop(watcher.await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = record => {
-                self.watcher = None;
-                Seen::RecordChanged
-            }
-            state = self.state.changed() => if state.is_terminated() { Seen::SessionEnded } else { Seen::RecordChanged },
-        }
+fn delete(path: &str) -> Op {
+    Op::Delete { path: path.to_owned(), version: None }
+}
+
+impl Error {
+    /// Trying again can't help.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Root(_) | Self::Open(OpenError::Quorum(_)))
     }
-}
-
-async fn within<T>(what: &'static str, request: impl Future<Output = Result<T, zk::Error>>) -> Result<T, Error> {
-    timeout(WITHIN, request).await.map_err(|_| Error::TooSlow(what))?.map_err(|error| Error::ZooKeeper(what, error))
-}
-
-async fn delete(client: &zk::Client, path: &str) -> Result<(), Error> {
-    match within("delete", client.delete(path, None)).await {
-        Ok(()) | Err(Error::ZooKeeper(_, zk::Error::NoNode)) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn exit(ending: &Ending, tail: &str) -> serde_json::Value {
-    let (code, signal) = match ending.exit {
-        Some(Exit::Code(code)) => (Some(code), None),
-        Some(Exit::Signal(signal)) => (None, Some(signal)),
-        None => (None, None),
-    };
-    serde_json::json!({"reason": ending.reason, "message": ending.message, "code": code, "signal": signal, "stderr": tail})
 }

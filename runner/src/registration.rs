@@ -13,7 +13,8 @@ use tracing::{info, warn};
 
 use crate::life::{Address, Cause, Ending, Report, Stop};
 use crate::logs::Tail;
-use crate::nodes::{self, Nodes, Refused, Seen, Standing};
+use crate::nodes::{self, Nodes, Seen, Standing};
+use crate::report::{Author, Dated, now_ms};
 
 /// The rest of the output of a run that has ended is waited for no longer.
 const OUTPUT_PATIENCE: Duration = Duration::from_millis(50);
@@ -39,7 +40,7 @@ struct Wanted {
     endpoint: Option<(u32, Address)>,
     /// Counts the withdrawals, so that an answer to an earlier one is known as such.
     withdrawals: u64,
-    report: Option<(u64, Report, Option<Tail>)>,
+    report: Option<(u64, Dated, Option<Tail>)>,
     words: Option<(Ending, Option<Tail>)>,
 }
 
@@ -54,11 +55,11 @@ pub struct Registration {
 
 impl Registration {
     /// Starts the task. It connects in the background, for as long as it takes.
-    pub fn start(settings: nodes::Settings) -> Self {
+    pub fn start(author: Author) -> Self {
         let (wanted, wishes) = watch::channel(Wanted::default());
         let (tell, heard) = mpsc::channel(8);
         let keeper = Keeper { wishes, tell, published: Published::Never, record: None, reported: 0, acknowledged: 0 };
-        let task = tokio::spawn(keeper.keep(settings));
+        let task = tokio::spawn(keeper.keep(author));
         Self { wanted, heard, task, reports: 0 }
     }
 
@@ -78,8 +79,11 @@ impl Registration {
     /// Wishes that the report says this. `tail` is the stderr of the run that `report.last` is about.
     pub fn report(&mut self, report: Report, tail: Option<Tail>) {
         self.reports += 1;
-        let numbered = (self.reports, report, tail);
-        self.wanted.send_modify(|wanted| wanted.report = Some(numbered));
+        let number = self.reports;
+        self.wanted.send_modify(|wanted| {
+            let dated = Dated::after(wanted.report.as_ref().map(|(_, before, _)| before), report, now_ms());
+            wanted.report = Some((number, dated, tail));
+        });
     }
 
     /// The next thing that the task has to tell. Cancel safe.
@@ -118,9 +122,9 @@ enum Published {
     Unknown,
 }
 
-enum Served {
-    SessionEnded,
-    Done,
+enum Settled {
+    AsWanted,
+    WordsLeft,
 }
 
 struct Keeper {
@@ -134,28 +138,63 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn keep(mut self, settings: nodes::Settings) {
+    async fn keep(mut self, author: Author) {
+        let Some(mut nodes) = self.connect(&author).await else { return };
+        info!("connected to ZooKeeper");
+        // Whatever an earlier session of this container has left is removed before anything is written.
+        let mut cleaned = false;
+        let mut pause = RETRY;
         loop {
-            let Some(nodes) = self.connect(&settings).await else { return };
-            match self.serve(nodes).await {
-                Served::Done => return,
-                Served::SessionEnded => {
-                    warn!("the ZooKeeper session has ended; the model serves on, a new one is made")
+            let retry = match self.settle(&nodes, &mut cleaned).await {
+                Ok(Settled::WordsLeft) => return,
+                Ok(Settled::AsWanted) => {
+                    pause = RETRY;
+                    None
                 }
+                Err(error) => {
+                    warn!("ZooKeeper: {}", chain(&error));
+                    let wait = pause;
+                    pause = (pause * 2).min(RETRY_AT_MOST);
+                    Some(wait)
+                }
+            };
+            let again = async {
+                match retry {
+                    Some(wait) => sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = self.wishes.changed() => if changed.is_err() { return },
+                seen = nodes.changed() => match seen {
+                    Seen::Record => self.record = None,
+                    Seen::Reconnected => {}
+                    Seen::NewSession => {
+                        info!("a new ZooKeeper session");
+                        cleaned = false;
+                        self.published = Published::Unknown;
+                        self.record = None;
+                        self.reported = 0;
+                    }
+                },
+                () = again => {}
             }
         }
     }
 
-    /// None: the handle is gone.
-    async fn connect(&mut self, settings: &nodes::Settings) -> Option<Nodes> {
+    /// None: the handle is gone, or connecting can never succeed.
+    async fn connect(&mut self, author: &Author) -> Option<Nodes> {
         let mut pause = RETRY;
         loop {
             self.acknowledge().await;
-            let error = match Nodes::connect(settings).await {
+            let error = match Nodes::open(author).await {
                 Ok(nodes) => return Some(nodes),
                 Err(error) => error,
             };
-            warn!("can't reach ZooKeeper, trying again: {error}");
+            warn!("no ZooKeeper yet, the model is served on: {}", chain(&error));
+            if error.is_final() {
+                return None;
+            }
             let again = sleep(pause);
             tokio::pin!(again);
             loop {
@@ -169,48 +208,8 @@ impl Keeper {
         }
     }
 
-    async fn serve(&mut self, mut nodes: Nodes) -> Served {
-        info!("connected to ZooKeeper");
-        // Whatever an earlier session of this container has left is removed before anything is written.
-        let mut cleaned = false;
-        self.record = None;
-        self.reported = 0;
-        let mut pause = RETRY;
-        loop {
-            let settled = self.settle(&mut nodes, &mut cleaned).await;
-            let retry = match settled {
-                Ok(true) => return Served::Done,
-                Ok(false) => {
-                    pause = RETRY;
-                    None
-                }
-                Err(error) if error.session_ended() => return Served::SessionEnded,
-                Err(error) => {
-                    warn!("ZooKeeper: {error}");
-                    let wait = pause;
-                    pause = (pause * 2).min(RETRY_AT_MOST);
-                    Some(wait)
-                }
-            };
-            let again = async {
-                match retry {
-                    Some(wait) => sleep(wait).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                changed = self.wishes.changed() => if changed.is_err() { return Served::Done },
-                seen = nodes.changed() => match seen {
-                    Seen::RecordChanged => self.record = None,
-                    Seen::SessionEnded => return Served::SessionEnded,
-                },
-                () = again => {}
-            }
-        }
-    }
-
-    /// Makes what is so what should be so. True: the last words are left.
-    async fn settle(&mut self, nodes: &mut Nodes, cleaned: &mut bool) -> Result<bool, nodes::Error> {
+    /// Makes what is so what should be so.
+    async fn settle(&mut self, nodes: &Nodes, cleaned: &mut bool) -> Result<Settled, nodes::Error> {
         if !*cleaned {
             nodes.remove_old().await?;
             // What stood there was another session's, and is gone.
@@ -225,8 +224,8 @@ impl Keeper {
         self.acknowledge().await;
         if let Some((ending, tail)) = wanted.words {
             let tail = read(tail.as_ref()).await;
-            nodes.leave(&ending, tail).await?;
-            return Ok(true);
+            nodes.leave(&ending, &tail).await?;
+            return Ok(Settled::WordsLeft);
         }
         self.heed_record(nodes).await?;
         if let (Some((run, address)), Some(Standing::Serving)) = (&wanted.endpoint, &self.record)
@@ -234,27 +233,28 @@ impl Keeper {
         {
             self.publish(nodes, *run, address).await?;
         }
-        if let Some((number, report, tail)) = wanted.report
+        if let Some((number, dated, tail)) = wanted.report
             && number != self.reported
         {
-            let tail = if report.last.is_some() { read(tail.as_ref()).await } else { String::new() };
-            nodes.report(&report, tail).await?;
+            let tail = if dated.report.last.is_some() { read(tail.as_ref()).await } else { String::new() };
+            nodes.report(&dated, &tail, self.reported == 0).await?;
             self.reported = number;
         }
-        Ok(false)
+        Ok(Settled::AsWanted)
     }
 
-    async fn withdraw(&mut self, nodes: &mut Nodes) -> Result<(), nodes::Error> {
+    async fn withdraw(&mut self, nodes: &Nodes) -> Result<(), nodes::Error> {
         if self.published == Published::Never {
             return Ok(());
         }
+        let certain = matches!(self.published, Published::Run(_));
         self.published = Published::Unknown;
-        nodes.withdraw().await?;
+        nodes.withdraw(certain).await?;
         self.published = Published::Never;
         Ok(())
     }
 
-    async fn publish(&mut self, nodes: &mut Nodes, run: u32, address: &Address) -> Result<(), nodes::Error> {
+    async fn publish(&mut self, nodes: &Nodes, run: u32, address: &Address) -> Result<(), nodes::Error> {
         self.published = Published::Unknown;
         match nodes.publish(address).await {
             Ok(()) => {
@@ -262,7 +262,7 @@ impl Keeper {
                 self.published = Published::Run(run);
                 Ok(())
             }
-            Err(nodes::Error::Refused(Refused::Record)) => {
+            Err(nodes::Error::Revoked(_)) => {
                 self.published = Published::Never;
                 self.record = None;
                 self.heed_record(nodes).await
@@ -272,7 +272,7 @@ impl Keeper {
     }
 
     /// Reads the record if it may have changed, and passes its order on.
-    async fn heed_record(&mut self, nodes: &mut Nodes) -> Result<(), nodes::Error> {
+    async fn heed_record(&mut self, nodes: &Nodes) -> Result<(), nodes::Error> {
         if self.record.is_some() {
             return Ok(());
         }
@@ -310,4 +310,14 @@ async fn read(tail: Option<&Tail>) -> String {
         Some(tail) => tail.read(OUTPUT_PATIENCE).await,
         None => String::new(),
     }
+}
+
+fn chain(error: &nodes::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }

@@ -148,12 +148,7 @@ impl Watch {
         };
         let holders = held?;
         self.ask(target, Some(stream)).await.map_err(|found| Missing { reached: true, ..found })?;
-        let address = Address {
-            url: announcement.url_on(&self.settings.node),
-            host: self.settings.node.clone(),
-            stated_port: announcement.stated_port,
-            functions: announcement.functions,
-        };
+        let address = Address { url: announcement.url_on(&self.settings.node), functions: announcement.functions };
         Ok(Serving { address, target, holders })
     }
 

@@ -35,7 +35,7 @@ async fn metrons_clients_find_their_bytes() {
             r#"{{"name":"m","id":"container_1_0001_01_000002","address":"localhost","port":{port},"sslPort":null,"payload":{{"@class":"org.apache.metron.maas.config.ModelEndpoint","endpoint":{{"url":"http://localhost:{port}","functions":{{"apply":"apply"}}}},"name":"m","version":"1.0","containerId":"container_1_0001_01_000002"}},"#
         )
     );
-    assert!(text.ends_with(r#","serviceType":"DYNAMIC","uriSpec":null}"#), "{text}");
+    assert!(text.ends_with(r#","serviceType":"STATIC","uriSpec":null}"#), "{text}");
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn a_killed_model_is_gone_from_the_tree_at_once_and_back_soon() {
     println!("model killed -> endpoint gone: {gone_after:?}");
     assert!(gone_after.iter().min().unwrap() < &Duration::from_millis(300), "{gone_after:?}");
     let report = tree.reported(running.iid(), "3 restarts", |report| report["restarts"] == 3).await;
-    assert_eq!(report["last_exit"]["signal"], 9);
+    assert_eq!(report["lastExit"]["signal"], 9);
 }
 
 #[tokio::test]
@@ -81,7 +81,8 @@ async fn a_stopping_record_drains_the_model_and_leaves_last_words() {
     assert!(!lives(model));
     let words = tree.last_words(running.iid()).await;
     assert_eq!(words["reason"], "Stopped", "{words}");
-    assert_eq!(words["stderr"], "drained", "{words}");
+    let tail = words["stderrTail"].as_str().unwrap();
+    assert!(tail.starts_with("ScaledDown\ndrained"), "{words}");
     assert_eq!(tree.report(running.iid()).await, None);
 }
 
@@ -157,8 +158,7 @@ async fn a_model_starts_before_zookeeper_is_there_and_is_published_when_it_comes
     tree.intend(container.iid()).await;
     cluster.zookeeper().kill().unwrap();
     let running = container.start();
-    let log = async || running.output().contains("ready at").then_some(());
-    eventually("readiness without ZooKeeper", log).await;
+    running.logged("ready at").await;
     cluster.zookeeper().start().await.unwrap();
     let url = tree.published(running.iid()).await;
     assert!(lives(model_pid(&url).await));

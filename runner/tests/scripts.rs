@@ -49,9 +49,10 @@ async fn a_script_that_exits_with_0_or_1_is_started_again_and_its_stderr_reporte
         let running = container.start();
         let report =
             tree.reported(running.iid(), "two restarts", |report| report["restarts"].as_u64() >= Some(2)).await;
-        assert_eq!(report["last_exit"]["reason"], "ModelExited");
-        assert_eq!(report["last_exit"]["code"], code);
-        assert_eq!(report["last_exit"]["stderr"], format!("reason-{code}"));
+        assert_eq!(report["lastExit"]["reason"], "ModelExited");
+        assert_eq!(report["lastExit"]["code"], code);
+        let tail = report["lastExit"]["stderrTail"].as_str().unwrap();
+        assert!(tail.ends_with(&format!("\nreason-{code}")), "{tail}");
     }
 }
 
@@ -66,10 +67,11 @@ async fn a_script_that_is_not_executable_runs_all_the_same() {
 
 #[tokio::test]
 async fn payloads_that_can_never_start_end_the_container_with_the_reason() {
-    let cases: [(&[(&str, &str)], &str, &str); 4] = [
-        (&[("README", "")], "ScriptMissing", "README, model.pl"),
+    let crlf = [("rest.sh", "#!/bin/sh\r\nexec perl model.pl\r\n")];
+    let cases = [
+        (&[("README", "")][..], "ScriptMissing", "README, model.pl"),
         (&[("a.sh", SERVE), ("b.sh", SERVE)], "ScriptAmbiguous", "a.sh, b.sh"),
-        (&[("rest.sh", "#!/bin/sh\r\nexec perl model.pl\r\n")], "ScriptHasCRLF", "Windows line ends"),
+        (&crlf, "ScriptHasCRLF", "Windows line ends"),
         (&[("rest.sh", "#!/nowhere/python9\n")], "InterpreterMissing", "not on this node"),
     ];
     for (files, reason, says) in cases {
@@ -78,7 +80,7 @@ async fn payloads_that_can_never_start_end_the_container_with_the_reason() {
         assert_eq!(running.exit_code().await, 1, "{reason}");
         let words = tree.last_words(running.iid()).await;
         assert_eq!(words["reason"], reason);
-        assert!(words["message"].as_str().unwrap().contains(says), "{words}");
+        assert!(words["stderrTail"].as_str().unwrap().contains(says), "{words}");
         assert_eq!(tree.report(running.iid()).await, None, "{reason}: the report goes with the runner");
     }
 }
@@ -166,43 +168,35 @@ async fn a_model_that_never_announces_is_ended_after_its_time_and_counted() {
     container.launch.startup_timeout_ms = 300;
     let running = container.start();
     let report = tree.reported(running.iid(), "a restart", |report| report["restarts"].as_u64() >= Some(1)).await;
-    assert_eq!(report["last_exit"]["reason"], "StartupTimeout");
-    let message = report["last_exit"]["message"].as_str().unwrap();
+    assert_eq!(report["lastExit"]["reason"], "StartupTimeout");
+    let message = report["lastExit"]["stderrTail"].as_str().unwrap();
     assert!(message.contains("AnnouncementMissing") && message.contains("spec.startup.timeout"), "{message}");
 }
 
-/// What is said to be missing of a script that announces `announcement` and then stays, doing `also`.
-async fn missing(announcement: &str, also: &str) -> serde_json::Value {
-    let script = format!("{also}\nprintf '%s' '{announcement}' > endpoint.dat\nsleep 1000");
+/// A script that announces `announcement` and then stays is said to lack `reason`, and is not published.
+async fn refused(announcement: &str, reason: &str) {
+    let script = format!("printf '%s' '{announcement}' > endpoint.dat\nsleep 1000");
     let (tree, container) = begun(&[("rest.sh", &script)]).await;
     let running = container.start();
-    let waiting = |report: &serde_json::Value| {
-        report["waiting"]["reason"].as_str().is_some_and(|reason| reason != "AnnouncementMissing")
-    };
-    let report = tree.reported(running.iid(), "what is missing", waiting).await;
+    running.logged(reason).await;
+    tree.reported(running.iid(), "a report", |report| report["phase"] == "Starting").await;
     assert!(tree.get(&tree.endpoint(running.iid())).await.is_none());
-    report["waiting"].clone()
 }
 
 #[tokio::test]
 async fn announcements_that_can_not_be_served_are_said_and_not_published() {
-    let other = missing(r#"{"url":"http://169.254.169.254:80/"}"#, "").await;
-    assert_eq!(other["reason"], "AnnouncesOtherHost", "{other}");
-    let zero = missing(r#"{"url":"http://localhost:0"}"#, "").await;
-    assert_eq!(zero["reason"], "AnnouncementInvalid", "{zero}");
-    let half = missing(r#"{"url":"http://loc"#, "").await;
-    assert_eq!(half["reason"], "AnnouncementInvalid", "{half}");
-    let closed = missing(r#"{"url":"http://localhost:1"}"#, "").await;
-    assert_eq!(closed["reason"], "PortNotListening", "{closed}");
+    refused(r#"{"url":"http://169.254.169.254:80/"}"#, "AnnouncesOtherHost").await;
+    refused(r#"{"url":"http://localhost:0"}"#, "AnnouncementInvalid").await;
+    refused(r#"{"url":"http://loc"#, "AnnouncementInvalid").await;
+    refused(r#"{"url":"http://localhost:1"}"#, "PortNotListening").await;
 }
 
 #[tokio::test]
 async fn a_huge_announcement_is_not_read() {
-    let (tree, container) = begun(&[("rest.sh", "head -c 10000000 /dev/zero > endpoint.dat\nsleep 1000")]).await;
+    let (_tree, container) = begun(&[("rest.sh", "head -c 10000000 /dev/zero > endpoint.dat\nsleep 1000")]).await;
     let running = container.start();
-    let huge = |report: &serde_json::Value| report["waiting"]["reason"] == "AnnouncementInvalid";
-    let report = tree.reported(running.iid(), "what is wrong", huge).await;
-    assert!(report["waiting"]["message"].as_str().unwrap().contains("64 KiB"), "{report}");
+    let line = running.logged("AnnouncementInvalid").await;
+    assert!(line.contains("64 KiB"), "{line}");
     assert!(running.resident_kib() < 30_000);
 }
 
@@ -210,8 +204,7 @@ async fn a_huge_announcement_is_not_read() {
 async fn a_port_squatted_by_a_stranger_is_never_published() {
     let squatter = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = squatter.local_addr().unwrap().port();
-    let found = missing(&format!(r#"{{"url":"http://localhost:{port}"}}"#), "").await;
-    assert_eq!(found["reason"], "PortHeldByAnother", "{found}");
+    refused(&format!(r#"{{"url":"http://localhost:{port}"}}"#), "PortHeldByAnother").await;
 }
 
 #[tokio::test]
@@ -240,20 +233,18 @@ async fn an_announcement_shipped_with_the_payload_does_not_count() {
 #[tokio::test]
 async fn a_model_bound_to_loopback_of_a_node_that_is_not_is_told_so() {
     // 127.0.0.2 stands for a node's address that the model's 127.0.0.1 does not cover.
-    let (tree, mut container) = begun(&[("rest.sh", SERVE)]).await;
+    let (_tree, mut container) = begun(&[("rest.sh", SERVE)]).await;
     container.node = "127.0.0.2".to_owned();
     let running = container.env("BIND", "127.0.0.1").start();
-    let waiting = |report: &serde_json::Value| report["waiting"]["reason"] == "AddressNotReachable";
-    let report = tree.reported(running.iid(), "not reachable", waiting).await;
-    assert!(report["waiting"]["message"].as_str().unwrap().contains("bind 0.0.0.0"), "{report}");
+    let line = running.logged("AddressNotReachable").await;
+    assert!(line.contains("bind 0.0.0.0"), "{line}");
 }
 
 #[tokio::test]
 async fn an_unready_model_is_unpublished_after_three_probes_and_comes_back_after_one() {
     let (tree, container) = begun(&[("rest.sh", "touch unhealthy; exec perl model.pl")]).await;
     let running = container.probed_at("/health", Duration::from_millis(100)).start();
-    let waiting = |report: &serde_json::Value| report["waiting"]["reason"] == "NotReady";
-    tree.reported(running.iid(), "not ready", waiting).await;
+    running.logged("NotReady").await;
     assert!(tree.get(&tree.endpoint(running.iid())).await.is_none());
     let file = running.container.model().join("unhealthy");
     std::fs::remove_file(&file).unwrap();

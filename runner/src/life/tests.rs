@@ -10,7 +10,7 @@ fn seconds(seconds: u64) -> Moment {
 }
 
 fn address() -> Address {
-    Address { url: "http://n:1".to_owned(), host: "n".to_owned(), stated_port: Some(1), functions: BTreeMap::new() }
+    Address { url: "http://n:1".to_owned(), functions: BTreeMap::new() }
 }
 
 fn answered(run: u32) -> Event {

@@ -79,8 +79,9 @@ impl Tree {
     }
 
     pub(crate) async fn revoke(&self, iid: Iid, grace: Duration) {
-        let record = serde_json::json!({"uid": 7, "revision": 1, "application": "application_1_0001",
-            "reason": "ScaledDown", "grace_ms": grace.as_millis() as u64});
+        let stopping = serde_json::json!({"reason": "ScaledDown", "graceMs": grace.as_millis() as u64});
+        let record =
+            serde_json::json!({"uid": 7, "revision": 1, "application": "application_1_0001", "stopping": stopping});
         self.client.set_data(&self.record(iid), record.to_string().as_bytes(), Some(0)).await.unwrap();
     }
 
@@ -118,6 +119,11 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
         assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// The runner under test: the one that was just built, or the one that is to be shipped if MAAS_RUNNER names it.
+pub(crate) fn binary() -> PathBuf {
+    std::env::var_os("MAAS_RUNNER").map_or_else(|| env!("CARGO_BIN_EXE_maas-runner").into(), PathBuf::from)
 }
 
 /// A container that may be started.
@@ -188,7 +194,7 @@ impl Container {
     /// Starts the runner as the NodeManager does: in a session and process group of its own.
     pub(crate) fn start(self) -> Running {
         let out = std::fs::File::create(self.log("runner.out")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_maas-runner"))
+        let child = Command::new(binary())
             .current_dir(self.dir.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
@@ -245,6 +251,11 @@ impl Running {
 
     pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(self.container.log("runner.out")).unwrap()
+    }
+
+    /// The line of the runner's log that holds `what`, once there is one.
+    pub(crate) async fn logged(&self, what: &str) -> String {
+        eventually(what, async || self.output().lines().find(|line| line.contains(what)).map(str::to_owned)).await
     }
 
     /// The resident memory in KiB, as the kernel counts it.
