@@ -1,0 +1,53 @@
+//! On a real NameNode and DataNode.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use maas_e2e::Cluster;
+use maas_hdfs::{Error, Hdfs};
+
+#[tokio::test]
+async fn files_go_up_once_and_are_listed_and_deleted() {
+    let cluster = Cluster::builder().hdfs_only().start().await.unwrap();
+    let hdfs = Hdfs::open(&cluster.conf_dir(), Some("root")).unwrap();
+    let local = tempfile::tempdir().unwrap();
+    let file = local.path().join("rest.sh");
+    std::fs::write(&file, vec![b'x'; 3 << 20]).unwrap();
+
+    let up = hdfs.upload(&file, "/user/root/m/rest.sh").await.unwrap();
+    assert_eq!((up.size, up.is_directory), (3 << 20, false));
+    assert_eq!(up.url, format!("{}/user/root/m/rest.sh", cluster.hdfs_url()));
+    let same = hdfs.stat(&format!("{}/user/root/m/rest.sh", cluster.hdfs_url())).await.unwrap();
+    assert_eq!(same.as_ref(), Some(&up));
+    assert_eq!(hdfs.stat("hdfs:///user/root/m/rest.sh").await.unwrap(), same);
+
+    // Twice, and twice at once: one file, whose time does not change.
+    let (a, b) = tokio::join!(hdfs.upload_once(&file, "/bin"), hdfs.upload_once(&file, "/bin"));
+    let once = a.unwrap();
+    assert_eq!(b.unwrap().path, once.path);
+    let again = hdfs.upload_once(&file, "/bin").await.unwrap();
+    assert_eq!(again, hdfs.stat(&once.path).await.unwrap().unwrap());
+    assert_eq!(hdfs.list("/bin", 10).await.unwrap().len(), 1, "no parts are left");
+
+    std::fs::write(&file, b"").unwrap();
+    assert_eq!(hdfs.upload(&file, "/user/root/m/sub/empty").await.unwrap().size, 0);
+    let paths: Vec<String> = hdfs.list("/user/root/m", 10).await.unwrap().into_iter().map(|f| f.path).collect();
+    assert_eq!(paths, ["/user/root/m/rest.sh", "/user/root/m/sub/empty"]);
+    assert!(matches!(hdfs.list("/user/root/m", 1).await, Err(Error::TooMany { .. })));
+    assert!(matches!(hdfs.list("/user/root/m/rest.sh", 10).await, Err(Error::NotADirectory { .. })));
+    assert!(matches!(hdfs.list("/nothing", 10).await, Err(Error::Missing { .. })));
+    assert!(hdfs.delete("/user/root/m").await.unwrap());
+    assert!(!hdfs.delete("/user/root/m").await.unwrap());
+
+    // A stranger may not write.
+    let stranger = Hdfs::open(&cluster.conf_dir(), Some("stranger")).unwrap();
+    let denied = stranger.upload(&file, "/bin/x").await.unwrap_err();
+    assert!(matches!(&denied, Error::Denied { message, .. } if !message.contains('\n')), "{denied}");
+
+    // A dead NameNode is an error within seconds.
+    cluster.name_node().kill().unwrap();
+    let since = Instant::now();
+    let error = hdfs.stat("/").await.unwrap_err();
+    assert!(since.elapsed() < Duration::from_secs(11), "{:?}", since.elapsed());
+    assert!(error.to_string().contains(&cluster.hdfs_url()), "{error}");
+}
