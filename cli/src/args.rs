@@ -8,18 +8,18 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Models as a service on YARN, declared in YAML.
 #[derive(Debug, Parser)]
 #[command(name = "maasctl", version, propagate_version = true, max_term_width = 100)]
-pub struct Line {
+pub(crate) struct Line {
     /// What holds for every command.
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Where the tree and Hadoop are.
 #[derive(Debug, Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// ZooKeeper's servers, host:port[,host:port]
     #[arg(
         short = 'z',
@@ -29,7 +29,7 @@ pub struct Global {
         value_name = "QUORUM",
         help_heading = "Global options"
     )]
-    pub zookeeper: Option<String>,
+    pub(crate) zookeeper: Option<String>,
     /// Root of the tree in ZooKeeper
     #[arg(
         long,
@@ -39,18 +39,18 @@ pub struct Global {
         value_name = "PATH",
         help_heading = "Global options"
     )]
-    pub root: String,
-    /// Namespace to act in
-    #[arg(short, long, global = true, default_value = "default", help_heading = "Global options")]
-    pub namespace: String,
+    pub(crate) root: String,
+    /// Namespace to act in [default: default]
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(crate) namespace: Option<String>,
     /// Directory of core-site.xml, hdfs-site.xml and yarn-site.xml
     #[arg(long, global = true, env = "HADOOP_CONF_DIR", value_name = "DIR", help_heading = "Global options")]
-    pub conf_dir: Option<PathBuf>,
+    pub(crate) conf_dir: Option<PathBuf>,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Create or change model deployments from YAML
     Apply(Apply),
     /// List resources
@@ -78,45 +78,45 @@ pub enum Command {
 
 /// `apply`.
 #[derive(Debug, Args)]
-pub struct Apply {
+pub(crate) struct Apply {
     /// A file, a directory of .yaml, .yml and .json files, or - for stdin; may be repeated
     #[arg(short, long = "filename", required = true, value_name = "FILE")]
-    pub filename: Vec<PathBuf>,
+    pub(crate) filename: Vec<PathBuf>,
     /// Check everything, write nothing
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Wait until every deployment is ready
     #[arg(long)]
-    pub wait: bool,
+    pub(crate) wait: bool,
     /// How long to wait
     #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// `get`.
 #[derive(Debug, Args)]
-pub struct Get {
+pub(crate) struct Get {
     /// What to list: modeldeployments (models, md), instances, endpoints or events
-    pub kind: String,
+    pub(crate) kind: String,
     /// Only these
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Output format
     #[arg(short, long, value_enum)]
-    pub output: Option<Format>,
+    pub(crate) output: Option<Format>,
     /// Keep printing what changes, as it changes
     #[arg(short, long)]
-    pub watch: bool,
+    pub(crate) watch: bool,
     /// In every namespace
     #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    pub(crate) all_namespaces: bool,
     /// Leave the table's first line out
     #[arg(long)]
-    pub no_headers: bool,
+    pub(crate) no_headers: bool,
 }
 
 /// Output formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// A table with more columns
     Wide,
     /// The whole, as YAML
@@ -129,66 +129,66 @@ pub enum Format {
 
 /// Commands that take names alone.
 #[derive(Debug, Args)]
-pub struct Names {
+pub(crate) struct Names {
     /// [KIND] NAME..., or KIND/NAME
     #[arg(required = true, value_name = "NAME")]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// `delete`.
 #[derive(Debug, Args)]
-pub struct Delete {
+pub(crate) struct Delete {
     /// [KIND] NAME..., or KIND/NAME
     #[arg(required_unless_present = "filename", value_name = "NAME")]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Delete what these files name
     #[arg(short, long, value_name = "FILE")]
-    pub filename: Vec<PathBuf>,
+    pub(crate) filename: Vec<PathBuf>,
     /// Wait until instances, endpoints and status are gone
     #[arg(long)]
-    pub wait: bool,
+    pub(crate) wait: bool,
     /// How long to wait
     #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// What is not there is no error
     #[arg(long)]
-    pub ignore_not_found: bool,
+    pub(crate) ignore_not_found: bool,
 }
 
 /// `scale`.
 #[derive(Debug, Args)]
-pub struct Scale {
+pub(crate) struct Scale {
     /// [KIND] NAME..., or KIND/NAME
     #[arg(required = true, value_name = "NAME")]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// The number of instances
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub replicas: i64,
+    pub(crate) replicas: i64,
     /// Wait until it is so
     #[arg(long)]
-    pub wait: bool,
+    pub(crate) wait: bool,
     /// How long to wait
     #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// `wait`.
 #[derive(Debug, Args)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// [KIND] NAME..., or KIND/NAME; it need not exist yet
     #[arg(required = true, value_name = "NAME")]
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// What to wait for
     #[arg(long = "for", value_enum, default_value = "ready", value_name = "CONDITION")]
-    pub condition: Awaited,
+    pub(crate) condition: Awaited,
     /// How long to wait
     #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// What can be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Awaited {
+pub(crate) enum Awaited {
     /// Every instance of the newest spec is ready
     Ready,
     /// Nothing of it is left
@@ -197,42 +197,42 @@ pub enum Awaited {
 
 /// `logs`.
 #[derive(Debug, Args)]
-pub struct Logs {
+pub(crate) struct Logs {
     /// NAME, or NAME/INSTANCE
-    pub name: String,
+    pub(crate) name: String,
     /// Keep printing what is added
     #[arg(short, long)]
-    pub follow: bool,
+    pub(crate) follow: bool,
     /// Only the last lines
     #[arg(long, value_name = "LINES")]
-    pub tail: Option<usize>,
+    pub(crate) tail: Option<usize>,
     /// The model's standard error instead of its output
     #[arg(long, conflicts_with = "file")]
-    pub stderr: bool,
+    pub(crate) stderr: bool,
     /// Another file of the container's log directory
     #[arg(long, value_name = "FILE")]
-    pub file: Option<String>,
+    pub(crate) file: Option<String>,
 }
 
 /// `events`.
 #[derive(Debug, Args)]
-pub struct Events {
+pub(crate) struct Events {
     /// Only of these deployments
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// Keep printing new ones
     #[arg(short, long)]
-    pub watch: bool,
+    pub(crate) watch: bool,
     /// In every namespace
     #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    pub(crate) all_namespaces: bool,
     /// Leave the table's first line out
     #[arg(long)]
-    pub no_headers: bool,
+    pub(crate) no_headers: bool,
 }
 
 /// `service`.
 #[derive(Debug, Subcommand)]
-pub enum Service {
+pub(crate) enum Service {
     /// Start the operator as a YARN application
     Start(Start),
     /// Show the operator's application; exit code 1 when none runs
@@ -247,37 +247,37 @@ pub enum Service {
 
 /// `service start`.
 #[derive(Debug, Args)]
-pub struct Start {
+pub(crate) struct Start {
     /// YARN queue
     #[arg(long, default_value = "default")]
-    pub queue: String,
+    pub(crate) queue: String,
     /// The operator's memory in MiB
     #[arg(long, default_value_t = 256, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
-    pub memory: u64,
+    pub(crate) memory: u64,
     /// The operator's vcores
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub vcores: u32,
+    pub(crate) vcores: u32,
     /// Node label expression
     #[arg(long, value_name = "LABEL")]
-    pub node_label: Option<String>,
+    pub(crate) node_label: Option<String>,
     /// The application's name
     #[arg(long, default_value = "MaaS")]
-    pub name: String,
+    pub(crate) name: String,
     /// How long to wait until the operator works, before it is killed
     #[arg(long, value_parser = duration, default_value = "60s", value_name = "DURATION")]
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Environment of the operator, KEY=VALUE; may be repeated
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub env: Vec<(String, String)>,
+    pub(crate) env: Vec<(String, String)>,
     /// Environment of every model, KEY=VALUE; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub model_env: Vec<(String, String)>,
+    pub(crate) model_env: Vec<(String, String)>,
     /// Refuse a tree that anyone may write
     #[arg(long)]
-    pub secure: bool,
+    pub(crate) secure: bool,
     /// Directory of maas-operator and maas-runner, if not maasctl's own
     #[arg(long, value_name = "DIR", env = "MAAS_LIBEXEC")]
-    pub libexec: Option<PathBuf>,
+    pub(crate) libexec: Option<PathBuf>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -316,6 +316,6 @@ mod tests {
     #[test]
     fn global_options_may_stand_after_the_command() {
         let line = Line::try_parse_from(["maasctl", "get", "md", "-z", "a:1", "-n", "soc", "-o", "wide"]).unwrap();
-        assert_eq!((line.global.zookeeper.as_deref(), line.global.namespace.as_str()), (Some("a:1"), "soc"));
+        assert_eq!((line.global.zookeeper.as_deref(), line.global.namespace.as_deref()), (Some("a:1"), Some("soc")));
     }
 }

@@ -3,13 +3,83 @@
 //! A command line is read raw (`args`, `legacy`), checked into settings, and given to one function per command
 //! (`commands`). Data goes to stdout, everything else to stderr.
 
-#![allow(dead_code)]
-pub mod args;
+mod args;
+mod commands;
 mod edit;
 mod legacy;
 mod manifest_files;
+mod node_http;
 mod node_logs;
 mod output;
 mod payload;
 mod reference;
 mod settings;
+mod tree;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs one command line, the program's name first, and gives the process's exit code.
+///
+/// Errors are printed to stderr once, with their causes; a reader of stdout that went away is success.
+pub fn run(words: Vec<OsString>) -> ExitCode {
+    match dispatch(words) {
+        Ok(code) => code,
+        Err(error) if error.is::<output::StdoutClosed>() => ExitCode::SUCCESS,
+        Err(error) => {
+            let prefix = if error.is::<commands::NotFound>() { "" } else { "error: " };
+            output::note(&format!("{prefix}{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    if let Some((verb, rest)) = legacy_verb(&words) {
+        let rest = rest.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<Vec<String>>>();
+        let rest = rest.ok_or_else(|| anyhow::anyhow!("the command line is not UTF-8"))?;
+        return commands::legacy(verb, &rest);
+    }
+    match args::Line::try_parse_from(words) {
+        Ok(line) => commands::run(line),
+        Err(help) if !help.use_stderr() => output::data(&help.render().to_string()).map(|()| ExitCode::SUCCESS),
+        Err(error) => {
+            output::note(error.render().to_string().trim_end());
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The verb that the program's own name, or the hidden `legacy` entry, stands for, and its words.
+fn legacy_verb(words: &[OsString]) -> Option<(legacy::Verb, &[OsString])> {
+    let program = Path::new(words.first()?).file_stem()?.to_str()?;
+    if let Some(verb) = legacy::Verb::of_program(program) {
+        return Some((verb, words.get(1..)?));
+    }
+    match words {
+        [_, entry, verb, rest @ ..] if entry == "legacy" => Some((legacy::Verb::of_entry(verb.to_str()?)?, rest)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use legacy::Verb;
+
+    #[test]
+    fn the_verbs_are_reached_by_the_programs_name_and_by_the_hidden_entry() {
+        let verb = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            legacy_verb(&words).map(|(verb, rest)| (verb, rest.len()))
+        };
+        assert_eq!(verb("/opt/bin/maas_service.sh -zq z"), Some((Verb::Service, 2)));
+        assert_eq!(verb("maas_deploy -h"), Some((Verb::Deploy, 1)));
+        assert_eq!(verb("maasctl legacy deploy -mo LIST"), Some((Verb::Deploy, 2)));
+        assert_eq!(verb("maasctl get md"), None);
+        assert_eq!(verb("maasctl legacy other"), None);
+    }
+}

@@ -1,3 +1,7 @@
 //! Entry point of `maasctl`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    maasctl::run(std::env::args_os().collect())
+}

@@ -1,6 +1,9 @@
 //! Data goes to stdout, everything else to stderr. A reader that went away is no failure.
 
 pub(crate) mod age;
+pub(crate) mod list;
+pub(crate) mod object;
+pub(crate) mod rows;
 pub(crate) mod table;
 
 use std::io::{ErrorKind, Write};
@@ -12,8 +15,13 @@ pub(crate) struct StdoutClosed;
 
 /// Writes `text` to stdout as it is, at once.
 pub(crate) fn data(text: &str) -> anyhow::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Writes bytes to stdout as they are, at once.
+pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(StdoutClosed.into()),
         Err(error) => Err(anyhow::Error::new(error).context("cannot write to stdout")),

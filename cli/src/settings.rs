@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
+use maas_crd::Namespace;
+use maas_store::Root;
+
 /// Settings of one run.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// ZooKeeper's servers, `host:port,host:port`.
     pub quorum: String,
     /// The tree's root.
-    pub root: String,
-    /// The namespace that commands act in.
-    pub namespace: String,
+    pub root: Root,
+    /// The namespace that was asked for; where none was, `default`.
+    pub namespace: Option<Namespace>,
     /// Hadoop's client configuration.
     pub conf_dir: Option<PathBuf>,
 }
@@ -30,8 +33,11 @@ pub(crate) enum SettingsError {
         problem: String,
     },
     /// A root that cannot be one.
-    #[error("--root {0:?}: expected an absolute path of plain names, such as /maas")]
-    Root(String),
+    #[error("--root")]
+    Root(#[source] maas_store::RootError),
+    /// A namespace that cannot be one.
+    #[error("--namespace")]
+    Namespace(#[source] maas_crd::NameError),
     /// Nobody to act as.
     #[error("cannot tell which user to submit as: set HADOOP_USER_NAME")]
     NoUser,
@@ -52,11 +58,18 @@ impl Settings {
     pub(crate) fn check(
         quorum: Option<String>,
         root: &str,
-        namespace: String,
+        namespace: Option<&str>,
         conf_dir: Option<PathBuf>,
     ) -> Result<Self, SettingsError> {
         let quorum = check_quorum(&quorum.unwrap_or_default())?;
-        Ok(Self { quorum, root: check_root(root)?, namespace, conf_dir })
+        let root = root.parse().map_err(SettingsError::Root)?;
+        let namespace = namespace.map(str::parse).transpose().map_err(SettingsError::Namespace)?;
+        Ok(Self { quorum, root, namespace, conf_dir })
+    }
+
+    /// The namespace to act in.
+    pub(crate) fn namespace(&self) -> Namespace {
+        self.namespace.clone().unwrap_or_default()
     }
 
     /// Hadoop's configuration directory, which must exist.
@@ -95,19 +108,6 @@ fn check_quorum(text: &str) -> Result<String, SettingsError> {
         servers.push(format!("{host}:{port}"));
     }
     Ok(servers.join(","))
-}
-
-fn check_root(text: &str) -> Result<String, SettingsError> {
-    let name = |part: &str| {
-        !part.is_empty()
-            && part != "."
-            && part != ".."
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
-    };
-    match text.strip_prefix('/') {
-        Some(rest) if rest.split('/').all(name) => Ok(text.to_owned()),
-        _ => Err(SettingsError::Root(text.to_owned())),
-    }
 }
 
 /// Whose name jobs and files bear: HADOOP_USER_NAME, else the login name. YARN would take a request without one, as `dr.who`.
@@ -153,14 +153,6 @@ mod tests {
         ] {
             let message = check_quorum(text).unwrap_err().to_string();
             assert!(message.contains(expect), "{text}: {message}");
-        }
-    }
-
-    #[test]
-    fn a_root_is_an_absolute_path_of_plain_names() {
-        assert!(check_root("/maas").is_ok() && check_root("/a/b-c_d.e").is_ok());
-        for root in ["", "/", "maas", "/maas/", "/a//b", "/a/../b", "/a b"] {
-            assert!(check_root(root).is_err(), "{root}");
         }
     }
 }

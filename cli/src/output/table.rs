@@ -7,6 +7,10 @@ pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
+/// Column widths that are kept between prints, so that a watched table stays aligned.
+#[derive(Debug, Default)]
+pub(crate) struct Widths(Vec<usize>);
+
 impl Table {
     /// An empty table with these columns.
     pub(crate) fn new(header: Vec<&'static str>) -> Self {
@@ -18,7 +22,7 @@ impl Table {
         cells.resize(self.header.len(), String::new());
         for cell in &mut cells {
             if cell.chars().any(char::is_control) {
-                *cell = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                *cell = cell.replace(char::is_control, " ");
             }
         }
         self.rows.push(cells);
@@ -29,11 +33,26 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// Keeps the rows of which `keep` says so, by their number.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut number = 0;
+        self.rows.retain(|_| {
+            number += 1;
+            keep(number - 1)
+        });
+    }
+
     /// The text, each line ended. `headers` false leaves the first line out.
     pub(crate) fn render(&self, headers: bool) -> String {
+        self.render_aligned(headers, &mut Widths::default())
+    }
+
+    /// The text, its columns at least as wide as before.
+    pub(crate) fn render_aligned(&self, headers: bool, widths: &mut Widths) -> String {
         let header: Vec<String> = self.header.iter().map(|&name| name.to_owned()).collect();
         let lines = || headers.then_some(&header).into_iter().chain(&self.rows);
-        let mut widths = vec![0; self.header.len()];
+        let widths = &mut widths.0;
+        widths.resize(self.header.len(), 0);
         for line in lines() {
             for (width, cell) in widths.iter_mut().zip(line) {
                 *width = (*width).max(cell.chars().count() + 3);
@@ -41,10 +60,7 @@ impl Table {
         }
         let mut text = String::new();
         for line in lines() {
-            let mut row = String::new();
-            for (width, cell) in widths.iter().zip(line) {
-                row.push_str(&format!("{cell:<width$}"));
-            }
+            let row: String = widths.iter().zip(line).map(|(width, cell)| format!("{cell:<width$}")).collect();
             text.push_str(row.trim_end());
             text.push('\n');
         }
@@ -56,18 +72,37 @@ impl Table {
 mod tests {
     use super::*;
 
+    fn table(rows: &[[&str; 3]]) -> Table {
+        let mut table = Table::new(vec!["NAME", "READY", "AGE"]);
+        for row in rows {
+            table.push(row.map(str::to_owned).to_vec());
+        }
+        table
+    }
+
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_three() {
-        let mut table = Table::new(vec!["NAME", "READY", "AGE"]);
-        table.push(vec!["dga-1.0".into(), "1/2".into(), "5m30s".into()]);
+        let table = table(&[["dga-1.0", "1/2", "5m30s"]]);
         assert_eq!(table.render(true), "NAME      READY   AGE\ndga-1.0   1/2     5m30s\n");
         assert_eq!(table.render(false), "dga-1.0   1/2   5m30s\n");
     }
 
     #[test]
+    fn a_watched_table_stays_aligned() {
+        let mut widths = Widths::default();
+        table(&[["dga-1.0", "1/2", "5s"]]).render_aligned(true, &mut widths);
+        assert_eq!(table(&[["a", "2/2", "6s"]]).render_aligned(false, &mut widths), "a         2/2     6s\n");
+    }
+
+    #[test]
+    fn rows_are_kept_by_number() {
+        let mut table = table(&[["a", "", ""], ["b", "", ""], ["c", "", ""]]);
+        table.retain(|number| number == 1);
+        assert_eq!(table.render(false), "b\n");
+    }
+
+    #[test]
     fn a_cell_cannot_break_its_line() {
-        let mut table = Table::new(vec!["MESSAGE"]);
-        table.push(vec!["one\ntwo\u{1b}[31m".into()]);
-        assert_eq!(table.render(false), "one two [31m\n");
+        assert_eq!(table(&[["one\ntwo\u{1b}[31m", "", ""]]).render(false), "one two [31m\n");
     }
 }

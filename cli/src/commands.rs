@@ -1,0 +1,90 @@
+//! One function per command: settings in, data on stdout, an exit code out.
+
+mod apply;
+mod connection;
+mod delete;
+mod deploy;
+mod describe;
+mod get;
+mod logs;
+mod payload_path;
+mod retry;
+mod scale;
+mod service;
+mod wait;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::args::{Command, Line, Service};
+use crate::legacy::{self, Asked, RequestError, Verb};
+use crate::output;
+use crate::settings::Settings;
+
+/// A deployment that is not there, in kubectl's words.
+#[derive(Debug, thiserror::Error)]
+#[error("Error from server (NotFound): modeldeployments.maas {0:?} not found")]
+pub(crate) struct NotFound(pub(crate) String);
+
+/// Runs one of `maasctl`'s own commands.
+pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
+    match line.command {
+        Command::Schema => {
+            let schema = serde_json::to_value(maas_crd::schema()).context("cannot write the schema")?;
+            return output::data(&output::object::json(&schema)?).map(|()| ExitCode::SUCCESS);
+        }
+        Command::Version => {
+            return output::data(&format!("maasctl {}\n", env!("CARGO_PKG_VERSION"))).map(|()| ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
+    let global = line.global;
+    let settings = Settings::check(global.zookeeper, &global.root, global.namespace.as_deref(), global.conf_dir)?;
+    block_on(async {
+        match line.command {
+            Command::Apply(args) => apply::apply(&settings, args).await,
+            Command::Get(args) => get::get(&settings, args).await,
+            Command::Describe(args) => describe::describe(&settings, args).await,
+            Command::Delete(args) => delete::delete(&settings, args).await,
+            Command::Scale(args) => scale::scale(&settings, args).await,
+            Command::Wait(args) => wait::wait(&settings, args).await,
+            Command::Logs(args) => logs::logs(&settings, args).await,
+            Command::Events(args) => get::events(&settings, args).await,
+            Command::Service(Service::Start(args)) => service::start(&settings, args.into()).await,
+            Command::Service(Service::Status) => service::status(&settings).await,
+            Command::Service(Service::Stop { timeout }) => service::stop(&settings, timeout).await,
+            Command::Schema | Command::Version => Ok(ExitCode::SUCCESS),
+        }
+    })
+}
+
+/// Runs one of Metron's verbs.
+pub(crate) fn legacy(verb: Verb, words: &[String]) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Service => match legacy::service::read(words) {
+            Ok(Asked::Help) => output::data(legacy::service::USAGE).map(|()| ExitCode::SUCCESS),
+            Ok(Asked::For(request)) => block_on(service::legacy_start(request)),
+            Err(error) => Ok(refuse(&error, legacy::service::USAGE)),
+        },
+        Verb::Deploy => match legacy::deploy::read(words) {
+            Ok(Asked::Help) => output::data(legacy::deploy::USAGE).map(|()| ExitCode::SUCCESS),
+            Ok(Asked::For(request)) => block_on(deploy::deploy(request)),
+            Err(error) => Ok(refuse(&error, legacy::deploy::USAGE)),
+        },
+    }
+}
+
+/// A line that could not be read is answered with the usage text, as the originals do.
+fn refuse(error: &RequestError, usage: &str) -> ExitCode {
+    output::note(&format!("error: {error}\n{}", usage.trim_end()));
+    ExitCode::FAILURE
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let outcome = runtime.block_on(command);
+    // A name lookup or a read that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,186 @@
+//! What stands in the tree, as the commands look at it. Pure: filled from a listing or from a mirror's changes.
+
+use std::collections::BTreeMap;
+
+use maas_crd::{Faults, Iid, Manifest, Name, Namespace, Status};
+use maas_store::{Endpoint, EventRing, InstanceRecord, LeaderRecord, Node, Root, RunnerReport, Stat};
+
+/// Nodes by place.
+#[derive(Debug, Clone)]
+pub(crate) struct Tree {
+    root: Root,
+    nodes: BTreeMap<Node, (Vec<u8>, Stat)>,
+}
+
+/// A deployment and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    pub(crate) namespace: Namespace,
+    pub(crate) name: Name,
+    /// The spec's znode.
+    pub(crate) stat: Stat,
+    /// What is wanted; a manifest that some other tool broke stays listed.
+    pub(crate) spec: Result<Manifest, Faults>,
+    /// What the operator says of this very spec; none when it has not seen it.
+    pub(crate) status: Option<Status>,
+}
+
+/// One instance.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) namespace: Namespace,
+    pub(crate) name: Name,
+    pub(crate) iid: Iid,
+    pub(crate) stat: Stat,
+    /// None when its record cannot be read.
+    pub(crate) record: Option<InstanceRecord>,
+    pub(crate) runner: Option<RunnerReport>,
+    pub(crate) endpoint: Option<Endpoint>,
+}
+
+impl Tree {
+    pub(crate) fn new(root: Root) -> Self {
+        Self { root, nodes: BTreeMap::new() }
+    }
+
+    /// Takes a node in; what no part of maas writes is passed over. Whether it was.
+    pub(crate) fn put(&mut self, path: &str, data: Vec<u8>, stat: Stat) -> bool {
+        match Node::parse(&self.root, path) {
+            Some(node) => self.nodes.insert(node, (data, stat)).is_none_or(|(_, before)| before != stat),
+            None => false,
+        }
+    }
+
+    /// Takes a node out. Whether it was there.
+    pub(crate) fn remove(&mut self, path: &str) -> bool {
+        Node::parse(&self.root, path).is_some_and(|node| self.nodes.remove(&node).is_some())
+    }
+
+    pub(crate) fn get(&self, node: &Node) -> Option<&(Vec<u8>, Stat)> {
+        self.nodes.get(node)
+    }
+
+    fn read<T, E>(&self, node: &Node, decode: impl FnOnce(&str, &[u8]) -> Result<T, E>) -> Option<T> {
+        let (data, _) = self.nodes.get(node)?;
+        decode(&node.path(&self.root), data).ok()
+    }
+
+    /// The living operator, if there is one.
+    pub(crate) fn leader(&self) -> Option<LeaderRecord> {
+        self.read(&Node::Leader, LeaderRecord::decode)
+    }
+
+    /// The deployments of one namespace, or of all, by namespace and name.
+    pub(crate) fn deployments(&self, of: Option<&Namespace>) -> Vec<Deployment> {
+        let named = self.nodes.keys().filter_map(|node| match node {
+            Node::Spec { namespace, name } if of.is_none_or(|of| of == namespace) => Some((namespace, name)),
+            _ => None,
+        });
+        named.filter_map(|(namespace, name)| self.deployment(namespace, name)).collect()
+    }
+
+    /// One deployment.
+    pub(crate) fn deployment(&self, namespace: &Namespace, name: &Name) -> Option<Deployment> {
+        let (namespace, name) = (namespace.clone(), name.clone());
+        let (text, stat) = self.nodes.get(&Node::Spec { namespace: namespace.clone(), name: name.clone() })?;
+        let spec = maas_crd::parse_one(text).and_then(|manifest| manifest.named(&namespace, &name));
+        let status =
+            self.read(&Node::Status { namespace: namespace.clone(), name: name.clone() }, maas_store::decode_status);
+        let status = status.filter(|status| status.uid == stat.czxid);
+        Some(Deployment { namespace, name, stat: *stat, spec, status })
+    }
+
+    /// The instances of one namespace, or of all, by deployment and age.
+    pub(crate) fn instances(&self, of: Option<&Namespace>) -> Vec<Instance> {
+        let mut found: Vec<Instance> = self
+            .nodes
+            .iter()
+            .filter_map(|(node, (data, stat))| match node {
+                Node::Instance { namespace, name, iid } if of.is_none_or(|of| of == namespace) => {
+                    let (namespace, name, iid) = (namespace.clone(), name.clone(), *iid);
+                    let place = |make: fn(Namespace, Name, Iid) -> Node| make(namespace.clone(), name.clone(), iid);
+                    let runner = place(|namespace, name, iid| Node::Runner { namespace, name, iid });
+                    let endpoint = place(|namespace, name, iid| Node::Endpoint { namespace, name, iid });
+                    Some(Instance {
+                        record: InstanceRecord::decode(&node.path(&self.root), data).ok(),
+                        runner: self.read(&runner, RunnerReport::decode),
+                        endpoint: self.read(&endpoint, Endpoint::decode),
+                        stat: *stat,
+                        namespace,
+                        name,
+                        iid,
+                    })
+                }
+                _ => None,
+            })
+            .collect();
+        found.sort_by(|a, b| (&a.namespace, &a.name, a.iid).cmp(&(&b.namespace, &b.name, b.iid)));
+        found
+    }
+
+    /// The endpoints of one namespace, or of all; one that cannot be read is left out.
+    pub(crate) fn endpoints(&self, of: Option<&Namespace>) -> Vec<(Namespace, Name, Iid, Endpoint)> {
+        let mut found: Vec<_> = self
+            .nodes
+            .iter()
+            .filter_map(|(node, (data, _))| match node {
+                Node::Endpoint { namespace, name, iid } if of.is_none_or(|of| of == namespace) => {
+                    let endpoint = Endpoint::decode(&node.path(&self.root), data).ok()?;
+                    Some((namespace.clone(), name.clone(), *iid, endpoint))
+                }
+                _ => None,
+            })
+            .collect();
+        found.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
+        found
+    }
+
+    /// The events of every deployment of one namespace, or of all.
+    pub(crate) fn events(&self, of: Option<&Namespace>) -> Vec<(Namespace, Name, EventRing)> {
+        self.nodes
+            .iter()
+            .filter_map(|(node, (data, _))| match node {
+                Node::Events { namespace, name } if of.is_none_or(|of| of == namespace) => {
+                    Some((namespace.clone(), name.clone(), EventRing::decode(&node.path(&self.root), data).ok()?))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether anything of a deployment is left: a status, an instance or an endpoint.
+    pub(crate) fn remains(&self, of: &Namespace, named: &Name) -> Vec<&'static str> {
+        let mut left = Vec::new();
+        for node in self.nodes.keys() {
+            let what = match node {
+                Node::Endpoint { namespace, name, .. } if namespace == of && name == named => "endpoints",
+                Node::Instance { namespace, name, .. } if namespace == of && name == named => "instances",
+                Node::Status { namespace, name } if namespace == of && name == named => "status",
+                _ => continue,
+            };
+            if !left.contains(&what) {
+                left.push(what);
+            }
+        }
+        left
+    }
+}
+
+impl Deployment {
+    /// How many instances are wanted; none when the manifest cannot be read.
+    pub(crate) fn replicas(&self) -> Option<u32> {
+        self.spec.as_ref().ok().map(|manifest| manifest.resource.spec.replicas)
+    }
+
+    /// spec znode's version + 1.
+    pub(crate) fn generation(&self) -> i64 {
+        i64::from(self.stat.version) + 1
+    }
+
+    /// Whether the newest spec is served whole: as many updated instances ready as are wanted, and none of another revision.
+    pub(crate) fn is_complete(&self) -> bool {
+        let (Some(wanted), Some(status)) = (self.replicas(), &self.status) else { return false };
+        let all = [status.replicas, status.updated_replicas, status.ready_replicas];
+        status.observed_generation == self.generation() && all.iter().all(|number| *number == wanted)
+    }
+}

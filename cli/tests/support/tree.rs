@@ -1,0 +1,165 @@
+//! A real ZooKeeper, shared by the tests of one process, and a tree of its own for each test.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use maas_crd::{Iid, Name, Namespace, Status};
+use maas_e2e::Cluster;
+use maas_store::{Config, Endpoint, InstanceRecord, LeaderRecord, Node, Op, Phase, RunnerReport, Store, encode_status};
+use tokio::runtime::Runtime;
+
+use crate::support::{Ran, command, maasctl, with_stdin};
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().unwrap())
+}
+
+fn quorum() -> &'static str {
+    // Never dropped: the guard ends ZooKeeper with this process.
+    static CLUSTER: OnceLock<(Cluster, String)> = OnceLock::new();
+    let (_, quorum) = CLUSTER.get_or_init(|| {
+        let cluster = runtime().block_on(Cluster::builder().zookeeper_only().start()).unwrap();
+        let quorum = cluster.quorum();
+        (cluster, quorum)
+    });
+    quorum
+}
+
+/// One test's own tree.
+pub struct Tree {
+    pub root: String,
+    pub quorum: &'static str,
+    store: Store,
+}
+
+impl Tree {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let (quorum, root) = (quorum(), format!("/test{}/maas", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let config = Config { root: root.parse().unwrap(), ..Config::new(quorum) };
+        let store = runtime().block_on(Store::open(config)).unwrap();
+        Self { root, quorum, store }
+    }
+
+    fn words<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
+        let mut all = vec!["-z", self.quorum, "--root", &self.root];
+        all.extend(words);
+        all
+    }
+
+    /// Runs maasctl on this tree.
+    pub fn ctl(&self, words: &[&str]) -> Ran {
+        maasctl(&self.words(words))
+    }
+
+    /// Applies this text.
+    pub fn apply(&self, text: &str) -> Ran {
+        with_stdin(&self.words(&["apply", "-f", "-"]), text)
+    }
+
+    /// A running maasctl on this tree.
+    pub fn spawn(&self, words: &[&str]) -> std::process::Child {
+        let mut command = command();
+        command.args(self.words(words)).stdin(std::process::Stdio::null());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The words of maas_deploy.sh on this tree; its root stands in a config of Metron's.
+    pub fn deploy<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
+        let parent = self.root.rsplit_once('/').unwrap().0;
+        let path = format!("{parent}/config");
+        self.put(parent, b"");
+        self.put(&path, format!("{{\"serviceRoot\":\"{}/service\"}}", self.root).as_bytes());
+        let mut all = vec!["legacy", "deploy", "-zq", self.quorum, "-zr", Box::leak(path.into_boxed_str())];
+        all.extend(words);
+        all
+    }
+
+    pub fn put(&self, path: &str, data: &[u8]) {
+        let create = Op::Create { path: path.into(), data: data.into(), ephemeral: false };
+        if runtime().block_on(self.store.commit(&[create])).is_err() {
+            let set = Op::Set { path: path.into(), data: data.into(), version: None };
+            runtime().block_on(self.store.commit(&[set])).unwrap();
+        }
+    }
+
+    fn plant(&self, node: &Node, data: &[u8]) {
+        runtime().block_on(self.store.init()).unwrap();
+        for parent in node.parents() {
+            let path = self.store.path(&parent);
+            if runtime().block_on(self.store.get(&path)).unwrap().is_none() {
+                self.put(&path, b"");
+            }
+        }
+        self.put(&self.store.path(node), data);
+    }
+
+    /// A living operator.
+    pub fn plant_leader(&self) {
+        let record = LeaderRecord {
+            epoch: 3,
+            application: "application_1_0001".into(),
+            attempt: 1,
+            host: "node1".into(),
+            ready: true,
+            version: "0.1.0".into(),
+        };
+        self.plant(&Node::Leader, &record.encode());
+    }
+
+    /// The status of a deployment's newest spec, all of it ready.
+    pub fn plant_ready(&self, name: &str, replicas: u32) {
+        let (namespace, name): (Namespace, Name) = (Namespace::default(), name.parse().unwrap());
+        let spec = Node::Spec { namespace: namespace.clone(), name: name.clone() };
+        let (_, stat) = runtime().block_on(self.store.get(&self.store.path(&spec))).unwrap().unwrap();
+        let status = Status {
+            uid: stat.czxid,
+            observed_generation: i64::from(stat.version) + 1,
+            replicas,
+            updated_replicas: replicas,
+            ready_replicas: replicas,
+            available_replicas: replicas,
+            current_revision: Some(1),
+            update_revision: Some(1),
+            ..Status::default()
+        };
+        self.plant(&Node::Status { namespace, name }, &encode_status(&status));
+    }
+
+    /// One instance that serves.
+    pub fn plant_instance(&self, name: &str, counter: u32, model: &str, version: &str, url: &str) {
+        let (namespace, name): (Namespace, Name) = (Namespace::default(), name.parse().unwrap());
+        let iid = Iid::new(3, counter);
+        let container = format!("container_1_0001_01_{counter:06}");
+        let record = InstanceRecord { uid: 1, revision: 1, application: "application_1_0001".into(), stopping: None };
+        self.plant(&Node::Instance { namespace: namespace.clone(), name: name.clone(), iid }, &record.encode());
+        let report = RunnerReport {
+            container: container.clone(),
+            node: "node1".into(),
+            node_http: Some("127.0.0.1:1".into()),
+            phase: Phase::Ready,
+            restarts: 0,
+            last_exit: None,
+            since_ms: 0,
+        };
+        self.plant(&Node::Runner { namespace: namespace.clone(), name: name.clone(), iid }, &report.encode());
+        let endpoint = Endpoint {
+            url: url.into(),
+            functions: [("apply".into(), "apply".into())].into(),
+            model: model.into(),
+            version: version.into(),
+            revision: 1,
+            container,
+            since_ms: 0,
+        };
+        self.plant(&Node::Endpoint { namespace, name, iid }, &endpoint.encode());
+    }
+
+    /// The stored manifest.
+    pub fn spec(&self, name: &str) -> String {
+        let node = Node::Spec { namespace: Namespace::default(), name: name.parse().unwrap() };
+        let (text, _) = runtime().block_on(self.store.get(&self.store.path(&node))).unwrap().unwrap();
+        String::from_utf8(text).unwrap()
+    }
+}
