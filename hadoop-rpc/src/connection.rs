@@ -1,0 +1,273 @@
+//! One connection: a task owns the socket; calls reach it over a bounded queue and are matched to answers by their id.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::{Bytes, BytesMut};
+use prost::Message;
+use rand::RngCore;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::{
+    address::Address,
+    client::{Auth, Protocol},
+    error::{Error, HandshakeError, Remote},
+    frame::{self, FrameError, FrameReader},
+    handshake,
+    header::{MethodHeader, ResponseHeader, Status, take},
+};
+
+/// Calls that may wait to be written.
+const QUEUE: usize = 256;
+/// Calls that may wait for their answers.
+const PENDING: usize = 1024;
+/// Bytes beyond which nothing more is taken from the queue until some are written.
+const OUT: usize = 256 * 1024;
+
+/// A handle on one connection. The connection ends when the last handle is gone, or when it fails.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    address: Address,
+    client_id: Bytes,
+    queue: mpsc::Sender<Outgoing>,
+    issued: Arc<AtomicU64>,
+    heard: Arc<AtomicU64>,
+}
+
+struct Outgoing {
+    id: i32,
+    frame: Bytes,
+    answer: oneshot::Sender<Result<Bytes, Failure>>,
+}
+
+enum Failure {
+    Remote(Remote),
+    Lost { why: String, left: bool },
+    Busy,
+}
+
+impl Connection {
+    /// Connects and authenticates, all before `until`. Dropping the future closes what was opened.
+    pub(crate) async fn open(address: Address, protocol: Protocol, auth: &Auth, until: Instant) -> Result<Self, Error> {
+        let late = || Arc::new(io::Error::from(io::ErrorKind::TimedOut));
+        let target = (address.host.as_str(), address.port);
+        let stream = match tokio::time::timeout_at(until, TcpStream::connect(target)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(source)) => return Err(Error::Connect { address, source: Arc::new(source) }),
+            Err(_) => return Err(Error::Connect { address, source: late() }),
+        };
+        // Calls are small and answers awaited: Nagle's delay would be paid on each. Failing that, it is only slower.
+        let _ = stream.set_nodelay(true);
+        let mut client_id = [0_u8; 16];
+        rand::rng().fill_bytes(&mut client_id);
+        let client_id = Bytes::copy_from_slice(&client_id);
+        let (read, mut writer) = stream.into_split();
+        let mut reader = FrameReader::new(read);
+        let handshake = handshake::open(&mut reader, &mut writer, protocol, auth, &client_id);
+        let source = match tokio::time::timeout_at(until, handshake).await {
+            Ok(Ok(())) => None,
+            Ok(Err(source)) => Some(source),
+            Err(_) => Some(HandshakeError::Io(late())),
+        };
+        if let Some(source) = source {
+            return Err(Error::Handshake { address, source });
+        }
+        let (queue, calls) = mpsc::channel(QUEUE);
+        let connection = Self { address, client_id, queue, issued: Arc::default(), heard: Arc::default() };
+        let task = Task {
+            reader,
+            writer,
+            calls,
+            out: BytesMut::new(),
+            accepted: 0,
+            written: 0,
+            pending: BTreeMap::new(),
+            issued: Arc::clone(&connection.issued),
+            heard: Arc::clone(&connection.heard),
+        };
+        tokio::spawn(task.run());
+        Ok(connection)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.queue.same_channel(&other.queue)
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Counts answers, to tell a slow method from a dead peer.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// One call; the answer's bytes. When the future is dropped the call may still have its effect.
+    pub(crate) async fn call(
+        &self,
+        protocol: Protocol,
+        method: &'static str,
+        body: &[u8],
+        until: Instant,
+    ) -> Result<Bytes, Error> {
+        let address = self.address.clone();
+        let serial = self.issued.fetch_add(1, Ordering::Relaxed);
+        // Ids are positive and begin anew after 2^31 calls, as Hadoop's own client does.
+        let id = i32::try_from(serial & 0x7fff_ffff).unwrap_or_default();
+        let header = handshake::request_header(id, self.client_id.clone()).encode_length_delimited_to_vec();
+        let name =
+            MethodHeader { method: method.to_owned(), protocol: protocol.name.to_owned(), version: protocol.version }
+                .encode_length_delimited_to_vec();
+        let frame = frame::frame(&[&header, &name, body]).ok_or(Error::TooLarge { method, size: body.len() })?;
+        let (answer, answered) = oneshot::channel();
+        match self.queue.try_send(Outgoing { id, frame, answer }) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(Error::Busy { address, method }),
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                return Err(Error::Lost { address, method, why: "it had ended".to_owned(), left: false });
+            }
+        }
+        match tokio::time::timeout_at(until, answered).await {
+            Ok(Ok(Ok(bytes))) => Ok(bytes),
+            Ok(Ok(Err(Failure::Remote(remote)))) => Err(Error::Remote { address, method, remote }),
+            Ok(Ok(Err(Failure::Lost { why, left }))) => Err(Error::Lost { address, method, why, left }),
+            Ok(Ok(Err(Failure::Busy))) => Err(Error::Busy { address, method }),
+            // The task was ended from outside, with the runtime: what it had written is not known.
+            Ok(Err(_)) => Err(Error::Lost { address, method, why: "its task ended".to_owned(), left: true }),
+            Err(_) => Err(Error::Deadline { address, method, left: true }),
+        }
+    }
+}
+
+struct Pending {
+    /// Bytes accepted for writing before this call's first one.
+    start: u64,
+    answer: oneshot::Sender<Result<Bytes, Failure>>,
+}
+
+struct Task {
+    reader: FrameReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    calls: mpsc::Receiver<Outgoing>,
+    out: BytesMut,
+    accepted: u64,
+    written: u64,
+    pending: BTreeMap<i32, Pending>,
+    issued: Arc<AtomicU64>,
+    heard: Arc<AtomicU64>,
+}
+
+/// How a connection ended.
+enum End {
+    Quiet,
+    Broken(String),
+    /// The server refused the connection as a whole.
+    Refused(Remote),
+}
+
+impl Task {
+    async fn run(mut self) {
+        // Each branch may be dropped at any await without losing bytes.
+        let end = loop {
+            tokio::select! {
+                call = self.calls.recv(), if self.out.len() < OUT => match call {
+                    Some(call) => self.accept(call),
+                    None => break End::Quiet,
+                },
+                written = self.writer.write_buf(&mut self.out), if !self.out.is_empty() => match written {
+                    Ok(count) if count > 0 => self.written += u64::try_from(count).unwrap_or_default(),
+                    Ok(_) => break End::Broken("nothing more could be written".to_owned()),
+                    Err(error) => break End::Broken(error.to_string()),
+                },
+                frame = self.reader.next() => {
+                    let end = match frame {
+                        Ok(frame) => self.answer(frame),
+                        Err(FrameError::Io(error)) => Some(End::Broken(error.to_string())),
+                        Err(error) => Some(End::Broken(error.to_string())),
+                    };
+                    if let Some(end) = end {
+                        break end;
+                    }
+                }
+            }
+        };
+        self.finish(end);
+    }
+
+    fn accept(&mut self, call: Outgoing) {
+        if self.pending.len() >= PENDING {
+            // Callers who stopped waiting leave their entry behind until it is answered.
+            self.pending.retain(|_, pending| !pending.answer.is_closed());
+        }
+        if self.pending.len() >= PENDING {
+            let _ = call.answer.send(Err(Failure::Busy));
+            return;
+        }
+        if call.answer.is_closed() {
+            return;
+        }
+        self.pending.insert(call.id, Pending { start: self.accepted, answer: call.answer });
+        self.accepted += u64::try_from(call.frame.len()).unwrap_or_default();
+        self.out.extend_from_slice(&call.frame);
+    }
+
+    fn answer(&mut self, mut frame: Bytes) -> Option<End> {
+        let Ok(header) = take::<ResponseHeader>(&mut frame) else {
+            return Some(End::Broken("the server sent an answer that cannot be read".to_owned()));
+        };
+        let Ok(status) = Status::try_from(header.status) else {
+            return Some(End::Broken(format!("the server sent an answer with the unknown status {}", header.status)));
+        };
+        self.heard.fetch_add(1, Ordering::Relaxed);
+        let id = header.call_id.cast_signed();
+        if status == Status::Success {
+            if let Some(pending) = self.pending.remove(&id) {
+                let _ = pending.answer.send(Ok(frame));
+            } else if u64::from(header.call_id) >= self.issued.load(Ordering::Relaxed) {
+                return Some(End::Broken(format!("the server answered call {id}, which was never made")));
+            }
+            return None;
+        }
+        let fatal = status == Status::Fatal;
+        let text = header.error_message.unwrap_or_default();
+        let remote = Remote::new(header.exception_class.unwrap_or_default(), &text, fatal);
+        if let Some(pending) = self.pending.remove(&id) {
+            let _ = pending.answer.send(Err(Failure::Remote(remote.clone())));
+            return fatal.then(|| End::Broken(format!("the server ended it: {remote}")));
+        }
+        fatal.then_some(End::Refused(remote))
+    }
+
+    fn finish(mut self, end: End) {
+        self.calls.close();
+        let lost = |left| match &end {
+            End::Refused(remote) => Failure::Remote(remote.clone()),
+            End::Broken(why) => Failure::Lost { why: why.clone(), left },
+            End::Quiet => Failure::Lost { why: "it was let go".to_owned(), left },
+        };
+        for pending in std::mem::take(&mut self.pending).into_values() {
+            let _ = pending.answer.send(Err(lost(self.written > pending.start)));
+        }
+        while let Ok(call) = self.calls.try_recv() {
+            let _ = call.answer.send(Err(lost(false)));
+        }
+    }
+}
