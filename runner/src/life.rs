@@ -304,7 +304,7 @@ impl Life {
                 Vec::new()
             }
             Event::Answered { address, .. } => self.answered(now, address),
-            Event::Unanswered { reason, message, .. } => self.unanswered((reason, message)),
+            Event::Unanswered { reason, message, .. } => self.unanswered(now, (reason, message)),
             Event::PortLost { .. } => self.port_lost(now),
             Event::ScriptExited { exit, survivors } => self.script_exited(now, exit, survivors),
             Event::TreeEnded => self.tree_ended(now),
@@ -374,7 +374,7 @@ impl Life {
         }
     }
 
-    fn unanswered(&mut self, missing: (&'static str, String)) -> Vec<Effect> {
+    fn unanswered(&mut self, now: Moment, missing: (&'static str, String)) -> Vec<Effect> {
         match &mut self.state {
             State::Starting { .. } | State::Unready { .. } => {
                 let new = self.missing.as_ref() != Some(&missing);
@@ -387,6 +387,7 @@ impl Life {
                     return Vec::new();
                 }
                 self.missing = Some(missing);
+                self.credit_health(now);
                 self.state = State::Unready { deadline: None };
                 vec![Effect::Withdraw, Effect::Report(self.report())]
             }
@@ -409,6 +410,7 @@ impl Life {
                 }
                 // The script runs on and may start another server; it gets as long for it as for the first.
                 self.missing = Some(("PortNotListening", message.to_owned()));
+                self.credit_health(now);
                 self.state = State::Unready { deadline: Some(now + self.times.startup) };
                 vec![Effect::Withdraw, Effect::Report(self.report())]
             }
@@ -475,12 +477,17 @@ impl Life {
     }
 
     fn count_crash(&mut self, now: Moment) {
+        self.credit_health(now);
+        self.crashes = self.crashes.saturating_add(1);
+    }
+
+    /// To be called whenever Ready is left.
+    fn credit_health(&mut self, now: Moment) {
         if let State::Ready { since, .. } = self.state
             && now.saturating_sub(since) >= HEALTHY_AFTER
         {
             self.crashes = 0;
         }
-        self.crashes = self.crashes.saturating_add(1);
     }
 
     fn clear(&mut self, now: Moment, ending: Ending) -> Vec<Effect> {

@@ -3,8 +3,8 @@
 //! "The port answers" proves nothing: another container may have taken it first. The listener must belong to a
 //! process below this one.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
 
@@ -15,20 +15,35 @@ const LISTEN: &str = "0A";
 
 /// A listening TCP socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listener {
+struct Listener {
     /// The address it is bound to; an IPv4 address mapped into IPv6 is given as IPv4.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
-    /// Its inode, by which its holders are found.
-    pub inode: u64,
+    address: IpAddr,
+    port: u16,
+    /// By this its holders are found.
+    inode: u64,
+}
+
+/// One process's hold on a listening socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The process.
+    pub pid: Pid,
+    descriptor: PathBuf,
+    inode: u64,
+}
+
+impl Holder {
+    /// Whether it still holds the socket. Far cheaper than a look at the tables, which are as long as the node is busy.
+    pub fn holds(&self) -> bool {
+        is_socket(&self.descriptor, self.inode)
+    }
 }
 
 /// What a look at a port found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holding {
-    /// Callers of the address reach our own processes, and only these: the processes that hold the socket.
-    Ours(Vec<Pid>),
+    /// Callers of the address reach our own processes, and only these.
+    Ours(Vec<Holder>),
     /// Nobody listens.
     Nobody,
     /// Our own process listens, but not on this address.
@@ -38,7 +53,7 @@ pub enum Holding {
 }
 
 /// All sockets that listen on `port` in this network namespace. A line that does not parse is passed over.
-pub fn listeners(port: u16) -> Vec<Listener> {
+fn listeners(port: u16) -> Vec<Listener> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| std::fs::read_to_string(table).ok())
@@ -102,7 +117,7 @@ pub fn holding(address: IpAddr, port: u16) -> Holding {
     }
     let tree = process::descendants();
     let ours = |listener: &Listener| {
-        let holders: Vec<Pid> = tree.iter().copied().filter(|pid| holds(*pid, listener.inode)).collect();
+        let holders: Vec<Holder> = tree.iter().filter_map(|pid| hold(*pid, listener.inode)).collect();
         (!holders.is_empty()).then_some(holders)
     };
     let reached = reachable(&all, address);
@@ -112,22 +127,17 @@ pub fn holding(address: IpAddr, port: u16) -> Holding {
             None => Holding::Foreign,
         };
     }
-    let mut holders = BTreeSet::new();
-    for listener in &reached {
-        match ours(listener) {
-            Some(pids) => holders.extend(pids.into_iter().map(Pid::as_raw_pid)),
-            None => return Holding::Foreign,
-        }
-    }
-    Holding::Ours(holders.into_iter().filter_map(Pid::from_raw).collect())
+    reached.iter().map(ours).collect::<Option<Vec<_>>>().map_or(Holding::Foreign, |held| Holding::Ours(held.concat()))
 }
 
-fn holds(pid: Pid, inode: u64) -> bool {
-    let wanted = format!("socket:[{inode}]");
-    let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_pid())) else { return false };
-    entries
-        .flatten()
-        .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str()))
+fn hold(pid: Pid, inode: u64) -> Option<Holder> {
+    let entries = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_pid())).ok()?;
+    let descriptor = entries.flatten().map(|entry| entry.path()).find(|path| is_socket(path, inode))?;
+    Some(Holder { pid, descriptor, inode })
+}
+
+fn is_socket(descriptor: &Path, inode: u64) -> bool {
+    std::fs::read_link(descriptor).is_ok_and(|target| target.as_os_str() == format!("socket:[{inode}]").as_str())
 }
 
 #[cfg(test)]

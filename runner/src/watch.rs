@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::select_all;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{PidfdFlags, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::lookup_host;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::announce::{self, Refused, Scheme};
 use crate::life::{Address, Event};
-use crate::ports::{self, Holding};
+use crate::ports::{self, Holder, Holding};
 use crate::probe;
 
 /// Between two looks until the first success: this is what a start costs beyond the model's own time.
@@ -27,6 +27,11 @@ const SLOWEST_LOOK: Duration = Duration::from_secs(1);
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// The node's name is asked for again after this, when it did not resolve or did not lead to the model.
 const RESOLVE_EVERY: Duration = Duration::from_secs(1);
+/// So many findings are told as they come, further ones no more often than this.
+const NEWS_AT_ONCE: u32 = 20;
+const NEWS_EVERY: Duration = Duration::from_secs(1);
+/// Why a port can't be connected to is found out again after this.
+const DIAGNOSE_EVERY: Duration = Duration::from_secs(1);
 /// The resolver's answer is waited for no longer.
 const RESOLVE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -45,6 +50,7 @@ pub struct Settings {
     pub probe_timeout: Duration,
 }
 
+#[derive(Clone)]
 struct Missing {
     reason: &'static str,
     message: String,
@@ -71,7 +77,7 @@ impl From<Refused> for Missing {
 struct Serving {
     address: Address,
     target: Target,
-    holders: Vec<Pid>,
+    holders: Vec<Holder>,
 }
 
 #[derive(Clone, Copy)]
@@ -82,7 +88,7 @@ struct Target {
 
 /// Looks at run `run` until dropped; says what it finds to `events`. Cancel safe: it holds no state but its own.
 pub async fn watch(run: u32, settings: Settings, events: mpsc::Sender<Event>) {
-    let mut watch = Watch { run, settings, events, node: Vec::new(), resolved_at: None };
+    let mut watch = Watch { run, settings, events, node: Vec::new(), resolved_at: None, unconnected: None };
     loop {
         let Some(serving) = watch.until_serving().await else { return };
         let answered = Event::Answered { run, address: serving.address.clone() };
@@ -101,12 +107,14 @@ struct Watch {
     events: mpsc::Sender<Event>,
     node: Vec<IpAddr>,
     resolved_at: Option<Instant>,
+    /// Why a connection failed, and when that was found out: it takes a look at all sockets of the node.
+    unconnected: Option<(Instant, u16, Missing)>,
 }
 
 impl Watch {
     /// None: nobody listens to the events any more.
     async fn until_serving(&mut self) -> Option<Serving> {
-        let mut said = None;
+        let (mut said, mut times) = (None, 0);
         let mut pause = LOOK_EVERY;
         loop {
             let found = match self.look().await {
@@ -114,9 +122,14 @@ impl Watch {
                 Err(found) => found,
             };
             pause = if found.reached { (pause * 2).min(SLOWEST_LOOK.min(self.settings.period)) } else { LOOK_EVERY };
-            let news = Some((found.reason, found.message.clone()));
-            if said != news {
-                said = news;
+            let news = (found.reason, found.message.clone());
+            let new = said.as_ref().is_none_or(|(_, before)| *before != news);
+            // A model that writes now this, now that, must not fill the log.
+            let often =
+                times > NEWS_AT_ONCE && said.as_ref().is_some_and(|(at, _): &(Instant, _)| at.elapsed() < NEWS_EVERY);
+            if new && !often {
+                said = Some((Instant::now(), news));
+                times += 1;
                 let event = Event::Unanswered { run: self.run, reason: found.reason, message: found.message };
                 self.events.send(event).await.ok()?;
             }
@@ -184,6 +197,12 @@ impl Watch {
             }
         }
         let Some(first) = self.node.first().copied() else { return Err(self.unresolved("no address")) };
+        if let Some((at, of, found)) = &self.unconnected
+            && *of == port
+            && at.elapsed() < DIAGNOSE_EVERY
+        {
+            return Err(found.clone());
+        }
         let found = match ports::holding(first, port) {
             Holding::ElsewhereBound(bound) => bound_elsewhere(bound, SocketAddr::new(first, port)),
             Holding::Ours(_) => missing("AddressNotReachable", format!("{first} port {port} can't be connected to")),
@@ -195,6 +214,7 @@ impl Watch {
         if self.resolved_at.is_some_and(|at| at.elapsed() >= RESOLVE_EVERY) {
             self.node.clear();
         }
+        self.unconnected = Some((Instant::now(), port, found.clone()));
         Err(found)
     }
 
@@ -217,18 +237,26 @@ impl Watch {
 
     /// True: the port is lost. False: nobody listens to the events any more.
     async fn while_listening(&self, serving: &Serving) -> bool {
-        let mut holders = watched(&serving.holders);
+        let mut holders = serving.holders.clone();
+        let mut handles = watched(&holders);
         let mut due = Instant::now() + self.settings.period;
         loop {
             tokio::select! {
                 biased;
-                () = any_ended(&holders) => match ports::holding(serving.target.at.ip(), serving.target.at.port()) {
-                    Holding::Ours(pids) => holders = watched(&pids),
-                    Holding::Nobody | Holding::ElsewhereBound(_) | Holding::Foreign => return true,
-                },
+                () = any_ended(&handles) => {
+                    // With the last one gone there is nothing to look for: the endpoint must go at once.
+                    if !holders.iter().any(Holder::holds) {
+                        return true;
+                    }
+                    match ports::holding(serving.target.at.ip(), serving.target.at.port()) {
+                        Holding::Ours(found) => holders = found,
+                        Holding::Nobody | Holding::ElsewhereBound(_) | Holding::Foreign => return true,
+                    }
+                    handles = watched(&holders);
+                }
                 () = tokio::time::sleep_until(due) => {
                     due = Instant::now() + self.settings.period;
-                    if ports::listeners(serving.target.at.port()).is_empty() {
+                    if !holders.iter().any(Holder::holds) {
                         return true;
                     }
                     let event = match self.ask(serving.target, None).await {
@@ -254,10 +282,11 @@ fn bound_elsewhere(bound: IpAddr, wanted: SocketAddr) -> Missing {
 
 /// Handles that become readable when the process ends. One that can't be had is of a process that has ended.
 #[expect(deprecated, reason = "its successor is unsafe; an OwnedFd keeps what that asks for")]
-fn watched(pids: &[Pid]) -> Vec<Option<AsyncFd<OwnedFd>>> {
-    pids.iter()
-        .map(|pid| {
-            let handle = pidfd_open(*pid, PidfdFlags::NONBLOCK).ok()?;
+fn watched(holders: &[Holder]) -> Vec<Option<AsyncFd<OwnedFd>>> {
+    holders
+        .iter()
+        .map(|holder| {
+            let handle = pidfd_open(holder.pid, PidfdFlags::NONBLOCK).ok()?;
             AsyncFd::with_interest(handle, Interest::READABLE).ok()
         })
         .collect()

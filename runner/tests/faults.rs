@@ -137,6 +137,18 @@ async fn a_sigterm_unpublishes_before_the_model_ends() {
 }
 
 #[tokio::test]
+async fn a_sigterm_to_the_whole_group_is_no_crash_of_the_model() {
+    let (tree, container) = begun(SERVE).await;
+    let mut running = container.start();
+    tree.published(running.iid()).await;
+    // As the NodeManager does it.
+    rustix::process::kill_process_group(running.pid(), rustix::process::Signal::TERM).unwrap();
+    assert_eq!(running.exit_code().await, 143);
+    assert_eq!(tree.last_words(running.iid()).await["reason"], "Terminated");
+    assert!(!running.output().contains("run 2"), "{}", running.output());
+}
+
+#[tokio::test]
 async fn a_killed_runner_leaves_no_endpoint_past_its_session() {
     let (tree, container) = begun(SERVE).await;
     let mut running = container.start();

@@ -163,6 +163,25 @@ fn ten_minutes_of_health_forgive_the_crashes_before() {
 }
 
 #[test]
+fn health_counts_also_when_the_port_goes_before_the_process() {
+    for event in [Event::PortLost { run: 3 }, unanswered(3)] {
+        let mut story = Story::begun();
+        for _ in 0..2 {
+            story.then(exited(1), &["withdraw", "report"]);
+            story.woken(&["start", "report"]);
+        }
+        story.then(answered(3), &["publish", "report"]);
+        let ready_at = story.now;
+        story.at(ready_at + seconds(700));
+        while story.phase() == Phase::Ready {
+            story.life.step(story.now, event.clone());
+        }
+        story.then(exited(1), &["withdraw", "report"]);
+        assert_eq!(story.life.wake(), Some(story.now), "at once, as after a first crash");
+    }
+}
+
+#[test]
 fn a_model_that_never_becomes_ready_is_ended_and_counted_as_crashed() {
     let mut story = Story::begun();
     story.then(unanswered(1), &["report"]);
