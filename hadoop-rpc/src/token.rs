@@ -213,19 +213,6 @@ pub struct TokenMessage {
     pub service: String,
 }
 
-impl From<&Token> for TokenMessage {
-    fn from(t: &Token) -> Self {
-        let (identifier, password) = (t.identifier.clone(), t.password.clone());
-        Self { identifier, password, kind: t.kind.clone(), service: t.service.clone() }
-    }
-}
-
-impl From<Token> for TokenMessage {
-    fn from(t: Token) -> Self {
-        Self { identifier: t.identifier, password: t.password, kind: t.kind, service: t.service }
-    }
-}
-
 impl From<TokenMessage> for Token {
     fn from(message: TokenMessage) -> Self {
         let TokenMessage { identifier, password, kind, service } = message;
