@@ -1,0 +1,541 @@
+//! The operator's whole judgement: `step(now, event) -> effects`. Pure and total: no clock, no socket, no
+//! randomness. Production drives it from futures and streams, simulation from a heap of events on virtual time.
+//!
+//! Two rules hold everywhere:
+//! - **Fence.** Nothing is asked of YARN but after a commit that checked the epoch.
+//! - **No view, no harm.** Without a whole list of the tree since the last reconnect, a registration and a fresh
+//!   heartbeat, nothing is planned.
+
+mod cache;
+pub mod event;
+mod fence;
+mod rm;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maas_store::{Change, CommitError, Done, Node, Op};
+
+use crate::allot::{Allotment, Shape};
+use crate::key::Key;
+use crate::plan::observed::{Memory, Payload};
+use crate::plan::{self, Act, Context, Time, launch};
+use crate::settings::Settings;
+use cache::Cache;
+use event::{Effect, Event, Level, OperatorSeen, Tag};
+use fence::{Fence, Verdict};
+use rm::Rm;
+
+/// A plan whose commit was refused is made again after this, doubling to [`RETRY_MAX`].
+const RETRY: u64 = 20;
+const RETRY_MAX: u64 = 5_000;
+
+/// What a commit was for.
+#[derive(Debug)]
+enum Purpose {
+    Take { epoch: u32 },
+    Leader { version: i32, epoch: u32 },
+    Ready,
+    Deployment(Box<Planned>),
+    Tidy,
+    Unknown(Vec<hadoop_yarn::ContainerId>),
+    HandOver,
+}
+
+/// A plan on its way to the tree.
+#[derive(Debug)]
+struct Planned {
+    key: Key,
+    ops: Vec<Op>,
+    acts: Vec<Act>,
+    status: bool,
+    /// How many events were untold before it.
+    untold: usize,
+}
+
+/// One deployment's turn in the queue: never two runs at once.
+#[derive(Debug, Default)]
+struct Turn {
+    memory: Memory,
+    in_flight: bool,
+    dirty: bool,
+    wake: Option<u64>,
+    refused: u32,
+    want: Vec<(maas_crd::Iid, Shape)>,
+}
+
+/// Whether the tree is seen whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    None,
+    Listing,
+    Whole,
+}
+
+/// The state of one operator process.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    fence: Fence,
+    reading: bool,
+    read_at: Option<u64>,
+    view: View,
+    cache: Cache,
+    turns: BTreeMap<Key, Turn>,
+    allotment: Allotment,
+    rm: Rm,
+    pending: BTreeMap<Tag, Purpose>,
+    last_tag: u64,
+    counter: u32,
+    announced: bool,
+    drain: Drain,
+    ended: bool,
+}
+
+/// How far the end of the whole service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drain {
+    No,
+    Asked,
+    HandingOver,
+    Finishing,
+}
+
+impl Core {
+    /// An operator that knows nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            fence: Fence::Unread,
+            reading: false,
+            read_at: None,
+            view: View::None,
+            cache: Cache::default(),
+            turns: BTreeMap::new(),
+            allotment: Allotment::default(),
+            rm: Rm::default(),
+            pending: BTreeMap::new(),
+            last_tag: 0,
+            counter: 0,
+            announced: false,
+            drain: Drain::No,
+            ended: false,
+        }
+    }
+
+    /// Takes one event in and says what is to be done.
+    pub fn step(&mut self, now: Time, event: Event) -> Vec<Effect> {
+        let mut out = Vec::new();
+        if self.ended {
+            return out;
+        }
+        self.take_in(now, event, &mut out);
+        if !self.ended {
+            self.drive(now, &mut out);
+        }
+        out
+    }
+
+    /// When to send [`Event::Wake`] at the latest.
+    #[must_use]
+    pub fn wake(&self) -> Option<u64> {
+        let turns = self.turns.values().filter(|t| !t.in_flight).filter_map(|t| t.wake);
+        turns.chain(self.allotment.wake()).chain(self.rm.wake()).chain(self.read_at).min()
+    }
+
+    fn take_in(&mut self, now: Time, event: Event, out: &mut Vec<Effect>) {
+        match event {
+            Event::Wake => {}
+            Event::Session => self.read_operator(out),
+            Event::OperatorRead(answer) => self.operator_read(now, answer, out),
+            Event::Tree(change) => self.tree_moved(change),
+            Event::Committed(tag, result) => self.committed(now, tag, result, out),
+            Event::Registered(answer) => {
+                let released = self.rm.registered(now, answer, out);
+                self.rm_moved(released);
+            }
+            Event::Allocated(answer) => {
+                let moved = self.rm.allocated(now, answer, out);
+                self.rm_moved(moved);
+            }
+            Event::Started(id, result) => {
+                if let Some(iid) = self.rm.started(now, &id, result, out) {
+                    self.rm_moved(vec![iid]);
+                }
+            }
+            Event::Listed(key, number, result) => self.listed(now, &key, number, result),
+            Event::Finished(result) => {
+                if let Err(error) = result {
+                    out.push(Effect::Say(Level::Warn, format!("could not unregister from YARN: {error}")));
+                }
+                self.exit(0, out);
+            }
+        }
+        if self.rm.over && !self.ended {
+            self.exit(1, out);
+        }
+    }
+
+    fn exit(&mut self, code: i32, out: &mut Vec<Effect>) {
+        self.ended = true;
+        out.push(Effect::Exit(code));
+    }
+
+    fn read_operator(&mut self, out: &mut Vec<Effect>) {
+        self.read_at = None;
+        if !self.reading && self.fence != Fence::Lost {
+            self.reading = true;
+            out.push(Effect::ReadOperator);
+        }
+    }
+
+    fn operator_read(&mut self, now: Time, answer: Result<OperatorSeen, String>, out: &mut Vec<Effect>) {
+        self.reading = false;
+        let seen = match answer {
+            Ok(seen) => seen,
+            Err(error) => {
+                out.push(Effect::Say(Level::Warn, format!("could not read the operator's places: {error}")));
+                self.read_at = Some(now.mono + fence::LOOK_AGAIN);
+                return;
+            }
+        };
+        let verdict = fence::judge(&self.settings, &self.fence, &seen, now);
+        match (verdict, &self.fence) {
+            (Verdict::Take { .. }, Fence::Held { .. }) => {
+                // Ours no longer, or the whole tree was taken away: the next attempt judges that afresh.
+                out.push(Effect::Say(Level::Warn, "the epoch is gone or another's; leaving".to_owned()));
+                self.fence = Fence::Lost;
+                self.exit(1, out);
+            }
+            (Verdict::Take { epoch, ops }, _) => {
+                self.fence = Fence::Taking { epoch };
+                self.commit(Purpose::Take { epoch }, ops, out);
+            }
+            (Verdict::Ours { epoch, version, mut ops }, _) => {
+                ops.insert(0, fence::check(&self.settings, version));
+                self.commit(Purpose::Leader { version, epoch }, ops, out);
+            }
+            (Verdict::Wait(fence), _) => {
+                self.fence = fence;
+                self.read_at = Some(now.mono + fence::LOOK_AGAIN);
+            }
+            (Verdict::Superseded(why), _) => {
+                out.push(Effect::Say(Level::Warn, format!("superseded: {why}")));
+                self.fence = Fence::Lost;
+                self.exit(1, out);
+            }
+            (Verdict::Refused(why), _) => {
+                self.fence = Fence::Lost;
+                out.push(Effect::Say(Level::Warn, why.clone()));
+                self.drain = Drain::Finishing;
+                self.rm.finish(false, why);
+            }
+        }
+    }
+
+    fn held(&mut self, epoch: u32, version: i32, out: &mut Vec<Effect>) {
+        let first = !matches!(self.fence, Fence::Held { .. });
+        self.fence = Fence::Held { epoch, version };
+        self.announced = false;
+        if first {
+            out.push(Effect::Say(Level::Info, format!("holding epoch {epoch}")));
+            out.push(Effect::Follow);
+        }
+    }
+
+    fn tree_moved(&mut self, change: Change) {
+        let root = &self.settings.root;
+        let key = match change {
+            Change::Lost => {
+                self.view = View::None;
+                None
+            }
+            Change::Session { .. } => None,
+            Change::Listing => {
+                self.view = View::Listing;
+                None
+            }
+            Change::Put { path, data, stat } => {
+                self.drain_asked(&path, &data);
+                self.cache.put(&self.settings.root, &path, &data, stat)
+            }
+            Change::Gone { path } => self.cache.gone(root, &path),
+            Change::Listed => {
+                if self.view != View::Whole {
+                    self.view = View::Whole;
+                    for key in self.cache.keys(root) {
+                        self.dirty(key);
+                    }
+                }
+                None
+            }
+        };
+        if let Some(key) = key {
+            self.dirty(key);
+        }
+    }
+
+    fn drain_asked(&mut self, path: &str, data: &[u8]) {
+        if path == Node::Stop.path(&self.settings.root)
+            && self.drain == Drain::No
+            && maas_store::StopRequest::decode(path, data).is_ok_and(|s| s.application == self.settings.application)
+        {
+            self.drain = Drain::Asked;
+            for turn in self.turns.values_mut() {
+                turn.dirty = true;
+            }
+        }
+    }
+
+    fn dirty(&mut self, key: Key) {
+        self.turns.entry(key).or_default().dirty = true;
+    }
+
+    fn rm_moved(&mut self, iids: Vec<maas_crd::Iid>) {
+        for iid in iids {
+            if let Some(key) = self.cache.owner(iid).cloned() {
+                self.dirty(key);
+            }
+        }
+    }
+
+    fn listed(
+        &mut self,
+        now: Time,
+        key: &Key,
+        number: u32,
+        result: Result<Vec<maas_store::PinnedFile>, (&'static str, String)>,
+    ) {
+        let template = self.cache.revision(&self.settings.root, key, number).map(|r| r.template.clone());
+        let Some(turn) = self.turns.get_mut(key) else { return };
+        let tries = turn.memory.payload_tries.get(&number).copied().unwrap_or(0);
+        let payload = match (result, template) {
+            (Ok(files), Some(template)) => launch::listed(&template, files, tries, now.mono),
+            (Err((reason, message)), Some(_)) => launch::payload_failed(reason, message, tries, now.mono),
+            (_, None) => return,
+        };
+        if matches!(payload, Payload::Failed { .. }) {
+            turn.memory.payload_tries.insert(number, tries.saturating_add(1));
+        }
+        turn.memory.payloads.insert(number, payload);
+        turn.dirty = true;
+    }
+
+    fn commit(&mut self, purpose: Purpose, ops: Vec<Op>, out: &mut Vec<Effect>) {
+        self.last_tag += 1;
+        let tag = Tag(self.last_tag);
+        self.pending.insert(tag, purpose);
+        out.push(Effect::Commit(tag, ops));
+    }
+
+    fn committed(&mut self, now: Time, tag: Tag, result: Result<Vec<Done>, CommitError>, out: &mut Vec<Effect>) {
+        let Some(purpose) = self.pending.remove(&tag) else { return };
+        // In every multi but the one that takes it, the epoch's check stands first.
+        let fenced = matches!(&result, Err(error) if error.refused_at() == Some(0));
+        match (purpose, result) {
+            (Purpose::Take { epoch }, Ok(done)) => {
+                let version = done.first().and_then(Done::stat).map_or(0, |s| s.version);
+                self.held(epoch, version, out);
+            }
+            (Purpose::Leader { version, epoch }, Ok(_)) => self.held(epoch, version, out),
+            (Purpose::Take { .. } | Purpose::Leader { .. }, Err(error)) => {
+                out.push(Effect::Say(Level::Warn, format!("taking over is not settled: {error}; reading again")));
+                self.read_at = Some(now.mono + RETRY);
+            }
+            (_, Err(error)) if fenced => {
+                out.push(Effect::Say(Level::Warn, format!("the epoch is held no longer: {error}; reading again")));
+                self.read_operator(out);
+            }
+            (Purpose::Deployment(planned), result) => self.planned(now, &planned, result, out),
+            (Purpose::Unknown(ids), Ok(_)) => self.rm.give_back(now, &ids, out),
+            (Purpose::HandOver, Ok(_)) => {
+                self.drain = Drain::Finishing;
+                self.rm.finish(true, "stopped by request".to_owned());
+            }
+            (Purpose::HandOver, Err(error)) => {
+                out.push(Effect::Say(Level::Warn, format!("handing over is not settled: {error}")));
+                self.drain = Drain::Asked;
+            }
+            (Purpose::Ready, Err(_)) => self.announced = false,
+            (Purpose::Unknown(ids), Err(_)) => self.rm.keep(&ids),
+            (Purpose::Ready | Purpose::Tidy, _) => {}
+        }
+    }
+
+    fn planned(&mut self, now: Time, plan: &Planned, result: Result<Vec<Done>, CommitError>, out: &mut Vec<Effect>) {
+        let turn = self.turns.entry(plan.key.clone()).or_default();
+        turn.in_flight = false;
+        match result {
+            Ok(done) => {
+                turn.refused = 0;
+                turn.dirty = true;
+                if plan.status {
+                    turn.memory.unwritten.clear();
+                    turn.memory.status_at = Some(now.mono);
+                }
+                self.cache.applied(&self.settings.root, &plan.ops, &done);
+                self.act(now, &plan.key, &plan.acts, out);
+            }
+            Err(error) => {
+                turn.refused = turn.refused.saturating_add(1);
+                turn.wake = Some(now.mono + RETRY.saturating_mul(1 << turn.refused.min(10)).min(RETRY_MAX));
+                if turn.refused > 3 {
+                    let message = format!("{}: a write was not accepted: {error}; trying again", plan.key);
+                    out.push(Effect::Say(Level::Warn, message));
+                }
+                // What was to follow from it, in YARN and as events, is derived again from what stands.
+                turn.memory.forget_acts(&plan.acts);
+                turn.memory.unwritten.truncate(plan.untold);
+            }
+        }
+    }
+
+    fn act(&mut self, now: Time, key: &Key, acts: &[Act], out: &mut Vec<Effect>) {
+        for act in acts {
+            match act {
+                Act::Start(iid) => {
+                    let Some(record) = self.cache.record(&self.settings.root, key, *iid) else { continue };
+                    let number = record.revision;
+                    let Some(revision) = self.cache.revision(&self.settings.root, key, number) else { continue };
+                    let context = launch::context(&self.settings, key, *iid, number, &revision);
+                    self.rm.start(now, *iid, context, out);
+                }
+                Act::Signal(iid) => self.rm.signal(*iid, out),
+                Act::Stop(iid) => self.rm.stop(now, *iid, out),
+                Act::Release(iid) => self.rm.release(now, *iid, out),
+            }
+        }
+    }
+
+    /// Everything that follows from the state as it now is.
+    fn drive(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if self.read_at.is_some_and(|at| now.mono >= at) {
+            self.read_operator(out);
+        }
+        self.rm.register(now, out);
+        if let Fence::Held { epoch, version } = self.fence
+            && self.view == View::Whole
+            && self.rm.is_fresh(now)
+            && !self.tree_is_lost(out)
+        {
+            self.release_unknown(version, out);
+            self.plan_due(now, epoch, version, out);
+            self.allot(now);
+            self.announce(epoch, version, out);
+            self.finish_drain(epoch, version, out);
+        }
+        self.rm.heartbeat(now, out);
+    }
+
+    /// A tree without specs, revisions and instances while YARN has containers of ours was taken away as a whole.
+    fn tree_is_lost(&mut self, out: &mut Vec<Effect>) -> bool {
+        let lost = self.cache.is_bare() && self.rm.has_adopted();
+        if lost && self.rm.say_lost() {
+            let message =
+                "the tree is empty while containers of ours run: they are kept; restore the tree or stop the service";
+            out.push(Effect::Say(Level::Warn, message.to_owned()));
+        }
+        lost
+    }
+
+    fn release_unknown(&mut self, version: i32, out: &mut Vec<Effect>) {
+        let unknown = self.rm.unknown(|iid| self.cache.owner(iid).is_some());
+        if !unknown.is_empty() {
+            out.push(Effect::Say(Level::Info, format!("giving back {} containers without a record", unknown.len())));
+            let ops = vec![fence::check(&self.settings, version)];
+            self.commit(Purpose::Unknown(unknown), ops, out);
+        }
+        self.rm.forget_ended(|iid| self.cache.owner(iid).is_some());
+    }
+
+    fn plan_due(&mut self, now: Time, epoch: u32, version: i32, out: &mut Vec<Effect>) {
+        let due: BTreeSet<Key> = self
+            .turns
+            .iter()
+            .filter(|(_, t)| !t.in_flight && (t.dirty || t.wake.is_some_and(|at| now.mono >= at)))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in due {
+            self.plan_one(now, epoch, version, &key, out);
+        }
+    }
+
+    fn plan_one(&mut self, now: Time, epoch: u32, version: i32, key: &Key, out: &mut Vec<Effect>) {
+        let Some(mut turn) = self.turns.remove(key) else { return };
+        let observed = self.cache.observe(&self.settings.root, key, |iid| self.rm.container(iid, &self.allotment));
+        let mut context = Context {
+            settings: &self.settings,
+            epoch,
+            counter: &mut self.counter,
+            maximum: self.rm.room.maximum,
+            draining: self.drain != Drain::No,
+        };
+        let untold = turn.memory.unwritten.len();
+        let plan = plan::plan(&mut context, &observed, &mut turn.memory, now);
+        turn.dirty = false;
+        turn.wake = plan.wake;
+        turn.want = plan.want;
+        if let Some((number, path)) = plan.list {
+            turn.memory.payloads.insert(number, Payload::Listing);
+            out.push(Effect::List(key.clone(), number, path));
+        }
+        if plan.gone {
+            return;
+        }
+        let tidy = plan.tidy;
+        if !plan.ops.is_empty() || !plan.acts.is_empty() {
+            turn.in_flight = true;
+            let mut ops = vec![fence::check(&self.settings, version)];
+            ops.extend(plan.ops);
+            let planned =
+                Planned { key: key.clone(), ops: ops.clone(), acts: plan.acts, status: plan.writes_status, untold };
+            self.commit(Purpose::Deployment(Box::new(planned)), ops, out);
+            for path in tidy {
+                let ops = vec![fence::check(&self.settings, version), Op::Delete { path, version: None }];
+                self.commit(Purpose::Tidy, ops, out);
+            }
+        }
+        self.turns.insert(key.clone(), turn);
+    }
+
+    fn allot(&mut self, now: Time) {
+        let mut want = BTreeMap::new();
+        for (key, turn) in &self.turns {
+            want.extend(turn.want.iter().map(|(iid, shape)| (*iid, (key.clone(), *shape))));
+        }
+        let before: BTreeSet<Key> = self.waiting_keys(&want);
+        let changes = self.allotment.allot(&want, self.rm.room, now.mono);
+        self.rm.ask(now, &changes);
+        // A deployment whose asks were parked or taken up says so in its status.
+        let after = self.waiting_keys(&want);
+        for key in before.symmetric_difference(&after) {
+            self.turns.entry(key.clone()).or_default().dirty = true;
+        }
+    }
+
+    fn waiting_keys(&self, want: &BTreeMap<maas_crd::Iid, (Key, Shape)>) -> BTreeSet<Key> {
+        use crate::allot::Waiting;
+        want.iter()
+            .filter(|(iid, _)| matches!(self.allotment.waiting(**iid), Some(Waiting::NoRoom | Waiting::TooLarge)))
+            .map(|(_, (key, _))| key.clone())
+            .collect()
+    }
+
+    fn announce(&mut self, epoch: u32, version: i32, out: &mut Vec<Effect>) {
+        if !self.announced {
+            self.announced = true;
+            let ops = vec![fence::check(&self.settings, version), fence::announce_ready(&self.settings, epoch)];
+            self.commit(Purpose::Ready, ops, out);
+        }
+    }
+
+    fn finish_drain(&mut self, epoch: u32, version: i32, out: &mut Vec<Effect>) {
+        if self.drain == Drain::Asked && self.cache.has_no_instances() && self.pending.is_empty() {
+            self.drain = Drain::HandingOver;
+            let mut ops = vec![fence::check(&self.settings, version)];
+            ops.extend(fence::hand_over(&self.settings, epoch));
+            ops.push(Op::Delete { path: Node::Stop.path(&self.settings.root), version: None });
+            self.commit(Purpose::HandOver, ops, out);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The tree as the mirror and our own accepted writes show it: parsed once, at arrival.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use maas_crd::{Faults, Iid, Manifest, Status};
+use maas_store::{Done, Endpoint, EventRing, Exit, InstanceRecord, Node, Op, Revision, Root, RunnerReport, Stat};
+
+use crate::key::Key;
+use crate::plan::observed::{Container, Instance, Observed, RevisionSeen, SpecSeen};
+
+#[derive(Clone, Debug)]
+enum Value {
+    Spec(Arc<Result<Manifest, Faults>>),
+    Status(Option<Status>),
+    Revision(Option<Arc<Revision>>),
+    Instance(Option<InstanceRecord>),
+    Runner(Option<RunnerReport>),
+    Exit(Option<Exit>),
+    Endpoint(Option<Endpoint>),
+    Events(Option<EventRing>),
+    Other,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    stat: Stat,
+    value: Value,
+}
+
+/// Znodes by path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cache {
+    entries: BTreeMap<String, Entry>,
+    /// The deployment of every instance that has a record.
+    owners: BTreeMap<Iid, Key>,
+}
+
+impl Cache {
+    /// Takes a znode in; an older state than the one known is dropped. Returns the deployment it belongs to.
+    pub(crate) fn put(&mut self, root: &Root, path: &str, data: &[u8], stat: Stat) -> Option<Key> {
+        if self.entries.get(path).is_some_and(|known| known.stat.mzxid > stat.mzxid) {
+            return None;
+        }
+        let node = Node::parse(root, path);
+        let value = node.as_ref().map_or(Value::Other, |node| parse(node, path, data));
+        self.entries.insert(path.to_owned(), Entry { stat, value });
+        if let Some(Node::Instance { namespace, name, iid }) = &node {
+            self.owners.insert(*iid, Key { namespace: namespace.clone(), name: name.clone() });
+        }
+        node.as_ref().and_then(key_of)
+    }
+
+    /// Drops a znode. Returns the deployment it belonged to.
+    pub(crate) fn gone(&mut self, root: &Root, path: &str) -> Option<Key> {
+        self.entries.remove(path);
+        let node = Node::parse(root, path)?;
+        if let Node::Instance { iid, .. } = &node {
+            self.owners.remove(iid);
+        }
+        key_of(&node)
+    }
+
+    /// Takes an accepted multi of our own in, ahead of the mirror.
+    pub(crate) fn applied(&mut self, root: &Root, ops: &[Op], done: &[Done]) {
+        for (op, done) in ops.iter().zip(done) {
+            match (op, done) {
+                (Op::Create { path, data, .. } | Op::Set { path, data, .. }, Done::Created(stat) | Done::Set(stat)) => {
+                    self.put(root, path, data, *stat);
+                }
+                (Op::Delete { path, .. }, _) => {
+                    self.gone(root, path);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Every deployment that has anything in the tree.
+    pub(crate) fn keys(&self, root: &Root) -> BTreeSet<Key> {
+        self.entries.keys().filter_map(|path| Node::parse(root, path)).filter_map(|node| key_of(&node)).collect()
+    }
+
+    /// Whether nothing stands that a deployment leaves.
+    pub(crate) fn is_bare(&self) -> bool {
+        !self.entries.values().any(|e| matches!(e.value, Value::Spec(_) | Value::Revision(_) | Value::Instance(_)))
+    }
+
+    /// Whether no instance has a record.
+    pub(crate) fn has_no_instances(&self) -> bool {
+        self.owners.is_empty()
+    }
+
+    /// The deployment of an instance that has a record.
+    pub(crate) fn owner(&self, iid: Iid) -> Option<&Key> {
+        self.owners.get(&iid)
+    }
+
+    /// The revision of one deployment, if it parses.
+    pub(crate) fn revision(&self, root: &Root, key: &Key, number: u32) -> Option<Arc<Revision>> {
+        let node = Node::Revision { namespace: key.namespace.clone(), name: key.name.clone(), number };
+        match &self.entries.get(&node.path(root))?.value {
+            Value::Revision(revision) => revision.clone(),
+            _ => None,
+        }
+    }
+
+    /// The record of one instance, if it parses.
+    pub(crate) fn record(&self, root: &Root, key: &Key, iid: Iid) -> Option<&InstanceRecord> {
+        let node = Node::Instance { namespace: key.namespace.clone(), name: key.name.clone(), iid };
+        match &self.entries.get(&node.path(root))?.value {
+            Value::Instance(record) => record.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// One deployment as it stands; `container` says what YARN knows of each instance.
+    pub(crate) fn observe<'a>(&self, root: &Root, key: &'a Key, container: impl Fn(Iid) -> Container) -> Observed<'a> {
+        let (namespace, name) = (key.namespace.clone(), key.name.clone());
+        let mut observed = Observed {
+            key,
+            spec: None,
+            status: None,
+            events: None,
+            revisions: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            directories: BTreeSet::new(),
+            strays: BTreeSet::new(),
+        };
+        let single = [
+            Node::Spec { namespace: namespace.clone(), name: name.clone() },
+            Node::Status { namespace: namespace.clone(), name: name.clone() },
+            Node::Events { namespace: namespace.clone(), name: name.clone() },
+        ];
+        for path in single.iter().map(|n| n.path(root)) {
+            match self.entries.get(&path) {
+                Some(Entry { stat, value: Value::Spec(manifest) }) => {
+                    observed.spec = Some(SpecSeen { manifest: manifest.clone(), stat: *stat });
+                }
+                Some(Entry { stat, value: Value::Status(status) }) => {
+                    observed.status = Some((status.clone(), stat.version));
+                }
+                Some(Entry { stat, value: Value::Events(ring) }) => {
+                    observed.events = Some((ring.clone().unwrap_or_default(), stat.version));
+                }
+                _ => {}
+            }
+        }
+        let folders = [
+            Node::RevisionsOf { namespace: namespace.clone(), name: name.clone() },
+            Node::InstancesOf { namespace: namespace.clone(), name: name.clone() },
+            Node::EndpointsOf { namespace, name },
+        ];
+        for folder in &folders {
+            for (path, entry) in self.below(&folder.path(root)) {
+                self.observe_one(root, path, entry, &mut observed, &container);
+            }
+        }
+        self.observe_directories(root, &folders, &single, &mut observed);
+        observed
+    }
+
+    fn observe_one(
+        &self,
+        root: &Root,
+        path: &str,
+        entry: &Entry,
+        observed: &mut Observed<'_>,
+        container: &impl Fn(Iid) -> Container,
+    ) {
+        match (Node::parse(root, path), &entry.value) {
+            (Some(Node::Revision { number, .. }), Value::Revision(record)) => {
+                let seen = RevisionSeen { record: record.clone(), version: entry.stat.version };
+                observed.revisions.insert(number, seen);
+            }
+            (Some(Node::Instance { iid, .. }), Value::Instance(record)) => {
+                let instance = Instance {
+                    record: record.clone(),
+                    version: entry.stat.version,
+                    runner: None,
+                    exit: None,
+                    endpoint: None,
+                    published: Vec::new(),
+                    children: Vec::new(),
+                    container: container(iid),
+                };
+                observed.instances.insert(iid, instance);
+            }
+            // Children sort after their record, and endpoints are walked after instances.
+            (Some(Node::Runner { iid, .. } | Node::Exit { iid, .. }), value) => {
+                if let Some(instance) = observed.instances.get_mut(&iid) {
+                    instance.children.push(path.to_owned());
+                    match value {
+                        Value::Runner(report) => instance.runner = report.clone(),
+                        Value::Exit(exit) => instance.exit = exit.clone(),
+                        _ => {}
+                    }
+                }
+            }
+            (Some(Node::Endpoint { iid, .. }), Value::Endpoint(endpoint)) => {
+                if let Some(instance) = observed.instances.get_mut(&iid) {
+                    instance.published.push(path.to_owned());
+                    instance.published.extend(endpoint.as_ref().and_then(|e| self.metron(root, e)));
+                    instance.endpoint = endpoint.clone();
+                } else {
+                    observed.strays.insert(path.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Metron's record of an endpoint, where it exists.
+    fn metron(&self, root: &Root, endpoint: &Endpoint) -> Option<String> {
+        let model = endpoint.model.parse().ok()?;
+        let path = Node::MetronInstance { model, container: endpoint.container.clone() }.path(root);
+        self.entries.contains_key(&path).then_some(path)
+    }
+
+    fn observe_directories(&self, root: &Root, folders: &[Node], single: &[Node], observed: &mut Observed<'_>) {
+        let mut wanted: Vec<Node> = folders.to_vec();
+        wanted.extend(folders.iter().chain(single).flat_map(Node::parents));
+        let models =
+            observed.revisions.values().filter_map(|r| r.record.as_ref()).map(|r| r.template.model.name.clone());
+        let spec = observed.spec.as_ref().and_then(|s| s.manifest.as_ref().as_ref().ok().map(|m| &m.resource));
+        let models = models.chain(spec.map(|m| m.spec.template.model.name.clone()));
+        wanted.extend(models.map(|model| Node::MetronModel { model }));
+        let paths = wanted.iter().map(|n| n.path(root)).filter(|path| self.entries.contains_key(path));
+        observed.directories = paths.collect();
+    }
+
+    fn below(&self, folder: &str) -> impl Iterator<Item = (&str, &Entry)> {
+        let start = format!("{folder}/");
+        // '0' is the character after '/': everything below a folder sorts between the two.
+        let end = format!("{folder}0");
+        self.entries
+            .range::<str, _>((Bound::Excluded(start.as_str()), Bound::Excluded(end.as_str())))
+            .map(|(path, entry)| (path.as_str(), entry))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+}
+
+fn parse(node: &Node, path: &str, data: &[u8]) -> Value {
+    match node {
+        Node::Spec { namespace, name } => {
+            let parsed = maas_crd::parse_one(data).and_then(|manifest| manifest.named(namespace, name));
+            Value::Spec(Arc::new(parsed))
+        }
+        Node::Status { .. } => Value::Status(maas_store::decode_status(path, data).ok()),
+        Node::Revision { .. } => Value::Revision(Revision::decode(path, data).ok().map(Arc::new)),
+        Node::Instance { .. } => Value::Instance(InstanceRecord::decode(path, data).ok()),
+        Node::Runner { .. } => Value::Runner(RunnerReport::decode(path, data).ok()),
+        Node::Exit { .. } => Value::Exit(Exit::decode(path, data).ok()),
+        Node::Endpoint { .. } => Value::Endpoint(Endpoint::decode(path, data).ok()),
+        Node::Events { .. } => Value::Events(EventRing::decode(path, data).ok()),
+        _ => Value::Other,
+    }
+}
+
+fn key_of(node: &Node) -> Option<Key> {
+    match node {
+        Node::Spec { namespace, name }
+        | Node::Status { namespace, name }
+        | Node::Events { namespace, name }
+        | Node::Revision { namespace, name, .. }
+        | Node::Instance { namespace, name, .. }
+        | Node::Runner { namespace, name, .. }
+        | Node::Exit { namespace, name, .. }
+        | Node::Endpoint { namespace, name, .. }
+        | Node::RevisionsOf { namespace, name }
+        | Node::InstancesOf { namespace, name }
+        | Node::EndpointsOf { namespace, name } => Some(Key { namespace: namespace.clone(), name: name.clone() }),
+        _ => None,
+    }
+}

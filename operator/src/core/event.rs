@@ -1,0 +1,109 @@
+//! What happens to the core and what it wants done. One effect is one request; its answer is an event.
+
+use hadoop_yarn::{
+    AllocateRequest, AllocateResponse, Container, ContainerId, LaunchContext, MasterError, NodeId, RegisterResponse,
+};
+use maas_crd::Iid;
+use maas_store::{Change, CommitError, Done, Op, PinnedFile, Stat};
+
+use crate::key::Key;
+
+/// Tells the answers of commits apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tag(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Time passed.
+    Wake,
+    /// A ZooKeeper session is established: the first, or a new one after an expiry.
+    Session,
+    /// The operator's own places were read.
+    OperatorRead(Result<OperatorSeen, String>),
+    /// The mirror of the tree moved.
+    Tree(Change),
+    /// The answer of a commit.
+    Committed(Tag, Result<Vec<Done>, CommitError>),
+    /// The answer of a registration.
+    Registered(Result<RegisterResponse, MasterError>),
+    /// The answer of a heartbeat.
+    Allocated(Result<AllocateResponse, MasterError>),
+    /// The answer of a start; a text says why not, and `true` that it may have happened.
+    Started(ContainerId, Result<(), (String, bool)>),
+    /// The answer of a listing: files, or a reason in one word and a message.
+    Listed(Key, u32, Result<Vec<PinnedFile>, (&'static str, String)>),
+    /// The application is unregistered.
+    Finished(Result<(), MasterError>),
+}
+
+/// The operator's own places in the tree.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OperatorSeen {
+    /// operator/epoch.
+    pub epoch: Option<(Vec<u8>, Stat)>,
+    /// operator/leader.
+    pub leader: Option<(Vec<u8>, Stat)>,
+    /// The highest epoch in any instance's id; read only when there is no epoch.
+    pub highest: u32,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Read the operator's own places.
+    ReadOperator,
+    /// List the tree and follow it from now on.
+    Follow,
+    /// Commit one multi.
+    Commit(Tag, Vec<Op>),
+    /// Register with the ResourceManager.
+    Register,
+    /// One heartbeat.
+    Allocate(AllocateRequest),
+    /// Start a container.
+    Start(Box<Container>, Box<LaunchContext>),
+    /// Have its NodeManager signal a container to end.
+    Signal(ContainerId, NodeId),
+    /// Have its NodeManager stop a container.
+    Stop(ContainerId, NodeId),
+    /// Remember NodeManager tokens.
+    Tokens(Vec<hadoop_yarn::NmToken>),
+    /// List a payload's files, for a revision of a deployment.
+    List(Key, u32, String),
+    /// Unregister: the application ends well (true) or failed, with these words.
+    Finish(bool, String),
+    /// Say something to the log.
+    Say(Level, String),
+    /// End the process with this exit code. Nothing is unregistered.
+    Exit(i32),
+}
+
+/// How loud the log is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// As it should be.
+    Info,
+    /// Someone should look.
+    Warn,
+}
+
+/// An instance and the container it has.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Held {
+    pub(crate) iid: Iid,
+    pub(crate) container: Container,
+    pub(crate) stage: Stage,
+    /// What it is started with, until that is settled.
+    pub(crate) context: Option<Box<LaunchContext>>,
+    /// It is being given back as unknown.
+    pub(crate) leaving: bool,
+}
+
+/// How far a held container is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Granted,
+    Starting { tries: u32 },
+    Running,
+}

@@ -1,0 +1,463 @@
+//! What YARN knows: registration, heartbeats, containers held and ended. The ledger of asks is `hadoop_yarn`'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hadoop_yarn::{
+    AllocateResponse, Ask, Container as Granted, ContainerId, ContainerStatus, LaunchContext, Ledger, MasterError,
+    NodeId, NodeState, RegisterResponse, Resource,
+};
+use maas_crd::Iid;
+
+use super::event::{Effect, Held, Level, Stage};
+use crate::allot::{Allotment, Change, Room, Shape};
+use crate::plan::Time;
+use crate::plan::observed::{Container, Ended};
+
+/// Heartbeat when nothing is expected.
+const IDLE: u64 = 500;
+/// Heartbeat while something asked is outstanding: quick at first, then slower.
+const QUICK: u64 = 10;
+const BRISK: u64 = 100;
+const QUICK_FOR: u64 = 2_000;
+const BRISK_FOR: u64 = 15_000;
+/// Wait before a registration or heartbeat that failed is tried again.
+const RETRY: u64 = 200;
+/// Without a heartbeat this recent, nothing is decided.
+const FRESH: u64 = 30_000;
+/// Times a start whose answer was lost is sent again.
+const START_TRIES: u32 = 3;
+/// The exit status given to a container that could not be started; YARN uses none of this value.
+const START_FAILED: i32 = -2_000;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Registration {
+    #[default]
+    None,
+    Sent,
+    Done,
+}
+
+/// The ResourceManager's and the NodeManagers' side of the state.
+#[derive(Debug)]
+pub(crate) struct Rm {
+    ledger: Ledger,
+    registration: Registration,
+    in_flight: bool,
+    last_heard: Option<u64>,
+    next_at: u64,
+    /// When something was last asked of YARN that is answered by a later heartbeat.
+    expecting_since: Option<u64>,
+    pub(crate) room: Room,
+    held: BTreeMap<ContainerId, Held>,
+    by_iid: BTreeMap<Iid, ContainerId>,
+    ended: BTreeMap<Iid, Ended>,
+    /// Containers of lost nodes: a node that returns revives them, untold.
+    lost: BTreeMap<NodeId, BTreeSet<ContainerId>>,
+    adopted: bool,
+    said_lost: bool,
+    finishing: Option<(bool, String)>,
+    /// The attempt is over: nothing may be asked any more.
+    pub(crate) over: bool,
+}
+
+impl Default for Rm {
+    fn default() -> Self {
+        let none = Shape { memory_mb: 0, vcores: 0 };
+        Self {
+            ledger: Ledger::default(),
+            registration: Registration::None,
+            in_flight: false,
+            last_heard: None,
+            next_at: 0,
+            expecting_since: None,
+            room: Room { headroom: none, maximum: none },
+            held: BTreeMap::new(),
+            by_iid: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            adopted: false,
+            said_lost: false,
+            finishing: None,
+            over: false,
+        }
+    }
+}
+
+fn shape(resource: &Resource) -> Shape {
+    Shape {
+        memory_mb: u64::try_from(resource.memory_mb).unwrap_or(0),
+        vcores: u32::try_from(resource.vcores).unwrap_or(0),
+    }
+}
+
+fn iid_of(container: &Granted) -> Option<Iid> {
+    Iid::from_i64(container.allocation_request_id)
+}
+
+impl Rm {
+    /// Sends the registration when none stands.
+    pub(crate) fn register(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if self.registration == Registration::None && now.mono >= self.next_at && !self.over {
+            self.registration = Registration::Sent;
+            out.push(Effect::Register);
+        }
+    }
+
+    /// Takes the answer of a registration in; returns the instances it tells of.
+    pub(crate) fn registered(
+        &mut self,
+        now: Time,
+        answer: Result<RegisterResponse, MasterError>,
+        out: &mut Vec<Effect>,
+    ) -> Vec<Iid> {
+        match answer {
+            Ok(response) => {
+                self.registration = Registration::Done;
+                self.last_heard = Some(now.mono);
+                self.room.maximum = shape(&response.maximum);
+                self.room.headroom = self.room.maximum;
+                self.next_at = now.mono;
+                out.push(Effect::Tokens(response.nm_tokens.clone()));
+                let kept = response.previous_containers.len();
+                if kept > 0 {
+                    out.push(Effect::Say(Level::Info, format!("{kept} containers of earlier attempts are kept")));
+                }
+                self.adopt(response.previous_containers)
+            }
+            // Only a lost answer of our own leads here; the containers follow with the heartbeats.
+            Err(error) if error.is_already_registered() => {
+                self.registration = Registration::Done;
+                self.last_heard = Some(now.mono);
+                Vec::new()
+            }
+            Err(error) => {
+                self.failed(now, &error, out);
+                self.registration = Registration::None;
+                Vec::new()
+            }
+        }
+    }
+
+    fn adopt(&mut self, containers: Vec<Granted>) -> Vec<Iid> {
+        let mut iids = Vec::new();
+        for container in containers {
+            if self.held.contains_key(&container.id) {
+                continue;
+            }
+            self.adopted = true;
+            let Some(iid) = iid_of(&container) else { continue };
+            iids.push(iid);
+            // A second container of one instance has no place here: it is given back as unknown.
+            self.by_iid.entry(iid).or_insert_with(|| container.id);
+            self.held
+                .insert(container.id, Held { iid, container, stage: Stage::Running, context: None, leaving: false });
+        }
+        iids
+    }
+
+    fn failed(&mut self, now: Time, error: &MasterError, out: &mut Vec<Effect>) {
+        self.next_at = now.mono + RETRY;
+        if error.is_attempt_gone() {
+            out.push(Effect::Say(Level::Warn, format!("YARN has ended this attempt: {error}")));
+            self.over = true;
+        } else {
+            out.push(Effect::Say(Level::Warn, format!("the ResourceManager did not answer: {error}; trying again")));
+        }
+    }
+
+    /// Sends a heartbeat when one is due.
+    pub(crate) fn heartbeat(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if self.registration != Registration::Done || self.in_flight || self.over {
+            return;
+        }
+        if let Some((well, words)) = self.finishing.take() {
+            self.registration = Registration::Sent;
+            out.push(Effect::Finish(well, words));
+        } else if now.mono >= self.next_at || self.ledger.has_unsent() {
+            self.in_flight = true;
+            out.push(Effect::Allocate(self.ledger.request()));
+        }
+    }
+
+    /// Takes the answer of a heartbeat in; returns the instances whose container changed.
+    pub(crate) fn allocated(
+        &mut self,
+        now: Time,
+        answer: Result<AllocateResponse, MasterError>,
+        out: &mut Vec<Effect>,
+    ) -> Vec<Iid> {
+        self.in_flight = false;
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) if error.is_not_registered() => {
+                out.push(Effect::Say(Level::Info, "the ResourceManager restarted: registering again".to_owned()));
+                self.ledger.resync();
+                self.registration = Registration::None;
+                self.next_at = now.mono;
+                return Vec::new();
+            }
+            Err(error) => {
+                match &error {
+                    MasterError::ResponseId { expected } => self.ledger.expect_response_id(*expected),
+                    // It was heard and refused; without any answer the same request is due again.
+                    MasterError::Refused { .. } => self.ledger.refused(),
+                    MasterError::Rpc(inner) if inner.remote().is_some() => self.ledger.refused(),
+                    _ => {}
+                }
+                self.failed(now, &error, out);
+                return Vec::new();
+            }
+        };
+        self.last_heard = Some(now.mono);
+        if response.is_shutdown() {
+            out.push(Effect::Say(Level::Warn, "the ResourceManager told this attempt to end".to_owned()));
+            self.over = true;
+            return Vec::new();
+        }
+        if response.is_resync() {
+            self.ledger.resync();
+            self.registration = Registration::None;
+            self.next_at = now.mono;
+            return Vec::new();
+        }
+        let granted = self.ledger.answer(&response);
+        if let Some(headroom) = &response.headroom {
+            self.room.headroom = shape(headroom);
+        }
+        if !response.nm_tokens.is_empty() {
+            out.push(Effect::Tokens(response.nm_tokens.clone()));
+        }
+        let mut moved = self.adopt(response.previous_containers.clone());
+        for container in granted {
+            let Some(iid) = iid_of(&container) else { continue };
+            moved.push(iid);
+            self.by_iid.insert(iid, container.id);
+            self.held
+                .insert(container.id, Held { iid, container, stage: Stage::Granted, context: None, leaving: false });
+        }
+        moved.extend(response.completed.iter().filter_map(|status| self.completed(status)));
+        for node in &response.updated_nodes {
+            if node.state == NodeState::Running {
+                for id in self.lost.remove(&node.id).into_iter().flatten() {
+                    self.ledger.release(id);
+                }
+            }
+        }
+        if !moved.is_empty() {
+            self.expecting_since = self.ledger.has_open().then_some(now.mono);
+        }
+        self.next_at = now.mono + self.pace(now);
+        moved
+    }
+
+    fn completed(&mut self, status: &ContainerStatus) -> Option<Iid> {
+        let held = self.held.remove(&status.id)?;
+        if status.exit_status == hadoop_yarn::exit::ABORTED {
+            self.lost.entry(held.container.node.clone()).or_default().insert(status.id);
+        }
+        if self.by_iid.get(&held.iid) == Some(&status.id) {
+            self.by_iid.remove(&held.iid);
+            let ended = Ended { exit_status: status.exit_status, diagnostics: status.diagnostics.clone() };
+            self.ended.entry(held.iid).or_insert(ended);
+        }
+        Some(held.iid)
+    }
+
+    fn pace(&self, now: Time) -> u64 {
+        match self.expecting_since.map(|since| now.mono.saturating_sub(since)) {
+            Some(waited) if waited < QUICK_FOR => QUICK,
+            Some(waited) if waited < BRISK_FOR => BRISK,
+            _ => IDLE,
+        }
+    }
+
+    fn expect(&mut self, now: Time) {
+        self.expecting_since = Some(now.mono);
+        self.next_at = self.next_at.min(now.mono + QUICK);
+    }
+
+    /// When a heartbeat or a registration is due.
+    pub(crate) fn wake(&self) -> Option<u64> {
+        match self.registration {
+            Registration::None => Some(self.next_at),
+            Registration::Done if !self.in_flight => Some(self.next_at),
+            Registration::Sent | Registration::Done => None,
+        }
+    }
+
+    /// Registered, and heard of lately.
+    pub(crate) fn is_fresh(&self, now: Time) -> bool {
+        self.registration == Registration::Done && self.last_heard.is_some_and(|at| now.mono <= at + FRESH)
+    }
+
+    /// Brings changed asks to the ledger.
+    pub(crate) fn ask(&mut self, now: Time, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Ask(iid, priority, shape) => {
+                    let capability = Resource {
+                        memory_mb: i64::try_from(shape.memory_mb).unwrap_or(i64::MAX),
+                        vcores: i32::try_from(shape.vcores).unwrap_or(i32::MAX),
+                        ..Resource::default()
+                    };
+                    self.ledger.ask(iid.get(), Ask { priority: *priority, capability });
+                }
+                Change::Cancel(iid) => self.ledger.cancel(iid.get()),
+            }
+        }
+        if !changes.is_empty() {
+            self.expect(now);
+        }
+    }
+
+    /// What is known of an instance's container.
+    pub(crate) fn container(&self, iid: Iid, allotment: &Allotment) -> Container {
+        if let Some(ended) = self.ended.get(&iid) {
+            return Container::Ended(ended.clone());
+        }
+        match self.by_iid.get(&iid).and_then(|id| self.held.get(id)).map(|held| held.stage) {
+            Some(Stage::Granted) => Container::Granted,
+            Some(Stage::Starting { .. }) => Container::Starting,
+            Some(Stage::Running) => Container::Running,
+            None => Container::None(allotment.waiting(iid)),
+        }
+    }
+
+    /// Starts the granted container of an instance.
+    pub(crate) fn start(&mut self, now: Time, iid: Iid, context: LaunchContext, out: &mut Vec<Effect>) {
+        let Some(held) = self.by_iid.get(&iid).and_then(|id| self.held.get_mut(id)) else { return };
+        if held.stage == Stage::Granted {
+            held.stage = Stage::Starting { tries: 1 };
+            held.context = Some(Box::new(context.clone()));
+            out.push(Effect::Start(Box::new(held.container.clone()), Box::new(context)));
+            self.expect(now);
+        }
+    }
+
+    /// Takes the answer of a start in.
+    pub(crate) fn started(
+        &mut self,
+        now: Time,
+        id: &ContainerId,
+        result: Result<(), (String, bool)>,
+        out: &mut Vec<Effect>,
+    ) -> Option<Iid> {
+        let held = self.held.get_mut(id)?;
+        let Stage::Starting { tries } = held.stage else { return None };
+        match result {
+            Ok(()) => {
+                held.stage = Stage::Running;
+                held.context = None;
+            }
+            Err((why, may_have_happened)) => {
+                out.push(Effect::Say(Level::Warn, format!("{id} was not started: {why}")));
+                if may_have_happened
+                    && tries < START_TRIES
+                    && let Some(context) = &held.context
+                {
+                    held.stage = Stage::Starting { tries: tries + 1 };
+                    out.push(Effect::Start(Box::new(held.container.clone()), context.clone()));
+                } else {
+                    let iid = held.iid;
+                    let diagnostics = format!("could not be started: {why}");
+                    self.ended.entry(iid).or_insert(Ended { exit_status: START_FAILED, diagnostics });
+                    self.drop_container(now, id, out);
+                    return Some(iid);
+                }
+            }
+        }
+        Some(held.iid)
+    }
+
+    fn drop_container(&mut self, now: Time, id: &ContainerId, out: &mut Vec<Effect>) {
+        if let Some(held) = self.held.remove(id) {
+            if self.by_iid.get(&held.iid) == Some(id) {
+                self.by_iid.remove(&held.iid);
+            }
+            if held.stage != Stage::Granted {
+                out.push(Effect::Stop(*id, held.container.node.clone()));
+            }
+            self.ledger.release(*id);
+            self.expect(now);
+        }
+    }
+
+    /// Asks the NodeManager to signal the container of an instance.
+    pub(crate) fn signal(&mut self, iid: Iid, out: &mut Vec<Effect>) {
+        if let Some(held) = self.by_iid.get(&iid).and_then(|id| self.held.get(id)) {
+            out.push(Effect::Signal(held.container.id, held.container.node.clone()));
+        }
+    }
+
+    /// Has the NodeManager stop the container of an instance.
+    pub(crate) fn stop(&mut self, now: Time, iid: Iid, out: &mut Vec<Effect>) {
+        if let Some(held) = self.by_iid.get(&iid).and_then(|id| self.held.get(id)) {
+            out.push(Effect::Stop(held.container.id, held.container.node.clone()));
+            self.expect(now);
+        }
+    }
+
+    /// Gives the container of an instance back. One that was never started is forgotten at once; one that
+    /// runs is held until YARN says that it is over.
+    pub(crate) fn release(&mut self, now: Time, iid: Iid, out: &mut Vec<Effect>) {
+        let Some(id) = self.by_iid.get(&iid).copied() else { return };
+        if self.held.get(&id).is_some_and(|held| held.stage == Stage::Granted) {
+            self.drop_container(now, &id, out);
+        } else {
+            self.ledger.release(id);
+            self.expect(now);
+        }
+    }
+
+    /// Containers whose instance has no record, and second containers of one instance.
+    pub(crate) fn unknown(&mut self, known: impl Fn(Iid) -> bool) -> Vec<ContainerId> {
+        let unknown: Vec<ContainerId> = self
+            .held
+            .iter()
+            .filter(|(id, held)| !held.leaving && (!known(held.iid) || self.by_iid.get(&held.iid) != Some(id)))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &unknown {
+            if let Some(held) = self.held.get_mut(id) {
+                held.leaving = true;
+            }
+        }
+        unknown
+    }
+
+    /// Gives containers back that belong to no instance.
+    pub(crate) fn give_back(&mut self, now: Time, ids: &[ContainerId], out: &mut Vec<Effect>) {
+        for id in ids {
+            self.drop_container(now, id, out);
+        }
+    }
+
+    /// A commit that was to precede giving these back failed: they are unknown still.
+    pub(crate) fn keep(&mut self, ids: &[ContainerId]) {
+        for id in ids {
+            if let Some(held) = self.held.get_mut(id) {
+                held.leaving = false;
+            }
+        }
+    }
+
+    /// Forgets the ends of instances that have no record any more.
+    pub(crate) fn forget_ended(&mut self, known: impl Fn(Iid) -> bool) {
+        self.ended.retain(|iid, _| known(*iid));
+    }
+
+    /// Whether containers of an earlier attempt were taken over.
+    pub(crate) fn has_adopted(&self) -> bool {
+        self.adopted && !self.held.is_empty()
+    }
+
+    /// True once: that the tree is lost is said one time.
+    pub(crate) fn say_lost(&mut self) -> bool {
+        !std::mem::replace(&mut self.said_lost, true)
+    }
+
+    /// Unregisters, as soon as a registration stands.
+    pub(crate) fn finish(&mut self, well: bool, words: String) {
+        self.finishing = Some((well, words));
+    }
+}

@@ -1,0 +1,8 @@
+//! The YARN application master that reconciles models: one pure [`core`] that decides, and a shell that does.
+
+pub mod allot;
+pub mod core;
+pub mod key;
+pub mod plan;
+pub mod settings;
+pub mod shell;

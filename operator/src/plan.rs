@@ -1,0 +1,456 @@
+//! `plan`: what to do about one deployment, from the whole of what is seen of it. Pure and level-triggered:
+//! it never looks at "what just happened", so that a crash between any two instructions loses nothing.
+//!
+//! Order within one deployment: the multi (`ops`, which the core puts behind a check of the epoch) is
+//! written first and YARN is spoken to (`acts`) only when it was accepted; status comes when nothing is left to do.
+
+mod instances;
+pub(crate) mod launch;
+pub(crate) mod observed;
+mod rollout;
+mod status;
+mod tree;
+
+use maas_crd::{Iid, Status, Template};
+use maas_store::{Event, EventKind, Op};
+
+use crate::allot::Shape;
+use crate::settings::Settings;
+use observed::{Container, Instance, Memory, Observed, Payload};
+use rollout::Live;
+use tree::Paths;
+
+/// Most writes of one multi that create or remove instances; the rest follows with the next plan.
+const MAX_OPS: usize = 200;
+/// Revisions kept beside those in use.
+const REVISION_HISTORY: usize = 10;
+/// Status and events are written at most this often, in milliseconds, unless a condition changed.
+const STATUS_PERIOD: u64 = 1_000;
+
+/// One reading of the clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Time {
+    /// Monotonic milliseconds: all that waits and backs off.
+    pub mono: u64,
+    /// Milliseconds since the epoch: only written down, never decided upon.
+    pub wall: i64,
+}
+
+/// What a plan needs to know beside the deployment itself.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The operator's settings.
+    pub settings: &'a Settings,
+    /// The epoch held.
+    pub epoch: u32,
+    /// Counter of the last instance id given in this epoch.
+    pub counter: &'a mut u32,
+    /// The largest container the cluster grants.
+    pub maximum: Shape,
+    /// The whole service is being stopped: every instance goes, specs stay.
+    pub draining: bool,
+}
+
+/// Something to ask of YARN, once the multi before it was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Start the granted container of this instance.
+    Start(Iid),
+    /// Ask the NodeManager to signal it to end.
+    Signal(Iid),
+    /// Have the NodeManager stop it.
+    Stop(Iid),
+    /// Give the container back to the ResourceManager.
+    Release(Iid),
+}
+
+/// What follows from one look at a deployment.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// One multi; nothing in it happens unless all of it does.
+    pub ops: Vec<Op>,
+    /// What to ask of YARN after it.
+    pub acts: Vec<Act>,
+    /// Deletes to try one by one, whose refusal means nothing (a directory that others still use).
+    pub tidy: Vec<String>,
+    /// Instances that want a container.
+    pub want: Vec<(Iid, Shape)>,
+    /// A payload to list, for this revision.
+    pub list: Option<(u32, String)>,
+    /// Look again at this time at the latest.
+    pub wake: Option<u64>,
+    /// The ops write status and events.
+    pub writes_status: bool,
+    /// Nothing at all is left of this deployment.
+    pub gone: bool,
+}
+
+impl Plan {
+    fn wake_at(&mut self, at: u64) {
+        self.wake = Some(self.wake.map_or(at, |w| w.min(at)));
+    }
+
+    fn is_full(&self) -> bool {
+        self.ops.len() >= MAX_OPS
+    }
+}
+
+/// What the spec asks for, or what stands when it can't be read.
+#[derive(Debug)]
+pub(crate) struct Desired {
+    pub(crate) uid: i64,
+    pub(crate) generation: i64,
+    pub(crate) replicas: u32,
+    pub(crate) template: Option<Template>,
+    /// The revision of that template, when it is in the tree.
+    pub(crate) revision: Option<u32>,
+    /// Why the newest spec is not followed.
+    pub(crate) invalid: Option<String>,
+}
+
+/// A record at version 0, of the deployment that stands now, whose container has not ended.
+fn is_live(instance: &Instance, uid: i64) -> bool {
+    instance.version == 0
+        && instance.record.as_ref().is_some_and(|r| r.uid == uid && r.stopping.is_none())
+        && !matches!(instance.container, Container::Ended(_))
+}
+
+fn is_ready(instance: &Instance) -> bool {
+    instance.endpoint.is_some()
+}
+
+/// Plans one deployment.
+pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Memory, now: Time) -> Plan {
+    let mut plan = Plan::default();
+    let paths = Paths::new(&context.settings.root, observed.key);
+    memory.forget(observed);
+    let desired = desired(observed, memory, context.draining);
+    let uid = desired.as_ref().map_or(-1, |d| d.uid);
+    instances::settle(&mut plan, context, &paths, observed, memory, uid, now);
+    let Some(desired) = desired else {
+        finish_removal(&mut plan, &paths, observed, memory);
+        return plan;
+    };
+    let number = ensure_revision(&mut plan, &paths, observed, &desired);
+    if let Some(number) = number {
+        scale(&mut plan, context, &paths, observed, memory, &desired, number, now);
+    }
+    payloads(&mut plan, &paths, observed, memory, &desired, now);
+    start(&mut plan, observed, uid);
+    want(&mut plan, context, observed, uid);
+    prune(&mut plan, &paths, observed, uid);
+    notice(observed, memory, uid, now);
+    if plan.ops.is_empty() && plan.acts.is_empty() && !context.draining {
+        write_status(&mut plan, context, &paths, observed, memory, &desired, now);
+    }
+    plan
+}
+
+fn desired(observed: &Observed<'_>, memory: &mut Memory, draining: bool) -> Option<Desired> {
+    let spec = observed.spec.as_ref()?;
+    let uid = spec.stat.czxid;
+    if spec.manifest.is_ok() {
+        memory.last_good = Some((uid, spec.manifest.clone()));
+    }
+    let good = memory.last_good.as_ref().filter(|(of, _)| *of == uid).map(|(_, m)| m.clone());
+    let newest = observed.revisions.iter().rev().find(|(_, r)| r.record.as_ref().is_some_and(|r| r.uid == uid));
+    let invalid = spec.manifest.as_ref().as_ref().err().map(ToString::to_string);
+    let template = match good.as_deref() {
+        Some(Ok(manifest)) => Some(manifest.resource.spec.template.clone()),
+        // Taken over while the spec can't be read: what runs is kept as the newest revision has it.
+        _ => newest.and_then(|(_, r)| r.record.as_ref()).map(|r| r.template.clone()),
+    };
+    let replicas = match good.as_deref() {
+        _ if draining => 0,
+        Some(Ok(manifest)) => manifest.resource.spec.replicas,
+        _ => u32::try_from(observed.instances.values().filter(|i| is_live(i, uid)).count()).unwrap_or(u32::MAX),
+    };
+    let revision = newest
+        .filter(|(_, r)| r.record.as_ref().zip(template.as_ref()).is_some_and(|(r, t)| r.template == *t))
+        .map(|(number, _)| *number);
+    Some(Desired { uid, generation: i64::from(spec.stat.version) + 1, replicas, template, revision, invalid })
+}
+
+/// The number of the template's revision, which is created when the newest one differs.
+fn ensure_revision(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, desired: &Desired) -> Option<u32> {
+    let template = desired.template.as_ref()?;
+    if let Some(number) = desired.revision {
+        return Some(number);
+    }
+    if desired.replicas == 0 && observed.instances.is_empty() {
+        // Nothing runs and nothing shall: the revision is made when the first instance is.
+        return None;
+    }
+    let number = observed.revisions.keys().max().map_or(1, |n| n + 1);
+    paths.create_directories(observed, &template.model, &mut plan.ops);
+    plan.ops.push(paths.create_revision(number, desired.uid, template));
+    Some(number)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn scale(
+    plan: &mut Plan,
+    context: &mut Context<'_>,
+    paths: &Paths<'_>,
+    observed: &Observed<'_>,
+    memory: &mut Memory,
+    desired: &Desired,
+    number: u32,
+    now: Time,
+) {
+    let live: Vec<Live> = observed
+        .instances
+        .iter()
+        .filter(|(iid, i)| is_live(i, desired.uid) && !instances::is_abandoned(i, **iid, context.epoch))
+        .map(|(iid, i)| Live {
+            iid: *iid,
+            updated: i.record.as_ref().is_some_and(|r| r.revision == number),
+            ready: is_ready(i),
+            placed: !matches!(i.container, Container::None(_)),
+        })
+        .collect();
+    let decision = rollout::decide(desired.replicas as usize, &live);
+    for iid in &decision.stop {
+        if let Some(instance) = observed.instances.get(iid) {
+            let reason =
+                if instance.record.as_ref().is_some_and(|r| r.revision == number) { "ScaledDown" } else { "Replaced" };
+            instances::stop(plan, paths, observed, memory, *iid, instance, reason, now);
+        }
+    }
+    if decision.create == 0 || desired.invalid.is_some() && desired.revision.is_none() {
+        return;
+    }
+    // A new spec of the name waits until nothing of the old one can be called any more.
+    let foreign = observed
+        .instances
+        .values()
+        .any(|i| i.endpoint.is_some() && i.record.as_ref().is_none_or(|r| r.uid != desired.uid));
+    if foreign || !observed.strays.is_empty() {
+        return;
+    }
+    if memory.backoff.revision == number && now.mono < memory.backoff.until {
+        plan.wake_at(memory.backoff.until);
+        return;
+    }
+    let Some(template) = &desired.template else { return };
+    if !plan.ops.iter().any(|op| matches!(op, Op::Create { .. })) {
+        paths.create_directories(observed, &template.model, &mut plan.ops);
+    }
+    for _ in 0..decision.create {
+        if plan.is_full() {
+            plan.wake_at(now.mono);
+            break;
+        }
+        *context.counter = context.counter.saturating_add(1);
+        let iid = Iid::new(context.epoch, *context.counter);
+        plan.ops.push(paths.create_instance(iid, desired.uid, number, &context.settings.application));
+        memory.tell(
+            EventKind::Normal,
+            "SuccessfulCreate",
+            format!("Created instance {iid} of revision {number}."),
+            iid.to_string(),
+            now,
+        );
+    }
+}
+
+/// Lists the payload of the newest revision, and pins what was listed for every revision in use.
+fn payloads(
+    plan: &mut Plan,
+    paths: &Paths<'_>,
+    observed: &Observed<'_>,
+    memory: &mut Memory,
+    desired: &Desired,
+    now: Time,
+) {
+    for (number, seen) in &observed.revisions {
+        let Some(record) = seen.record.as_ref().filter(|r| r.uid == desired.uid && r.payload.is_none()) else {
+            continue;
+        };
+        let in_use = (Some(*number) == desired.revision && desired.replicas > 0)
+            || observed
+                .instances
+                .values()
+                .any(|i| is_live(i, desired.uid) && i.record.as_ref().is_some_and(|r| r.revision == *number));
+        if !in_use {
+            continue;
+        }
+        match memory.payloads.get(number) {
+            Some(Payload::Listed(files)) => plan.ops.push(paths.pin_payload(*number, record, files, seen.version)),
+            Some(Payload::Listing) => {}
+            Some(Payload::Failed { until, .. }) if now.mono < *until => plan.wake_at(*until),
+            Some(Payload::Failed { .. }) | None => plan.list = Some((*number, record.template.payload.path.clone())),
+        }
+    }
+}
+
+fn start(plan: &mut Plan, observed: &Observed<'_>, uid: i64) {
+    for (iid, instance) in &observed.instances {
+        let pinned = instance
+            .record
+            .as_ref()
+            .and_then(|r| observed.revisions.get(&r.revision))
+            .and_then(|r| r.record.as_ref())
+            .is_some_and(|r| r.payload.is_some());
+        if pinned && instance.container == Container::Granted && is_live(instance, uid) {
+            plan.acts.push(Act::Start(*iid));
+        }
+    }
+}
+
+fn want(plan: &mut Plan, context: &Context<'_>, observed: &Observed<'_>, uid: i64) {
+    for (iid, instance) in &observed.instances {
+        let asked = iid.epoch() == context.epoch
+            && is_live(instance, uid)
+            && instance.runner.is_none()
+            && matches!(instance.container, Container::None(_));
+        let template = instance
+            .record
+            .as_ref()
+            .and_then(|r| observed.revisions.get(&r.revision))
+            .and_then(|r| r.record.as_ref())
+            .map(|r| &r.template);
+        if let Some(template) = template.filter(|_| asked) {
+            plan.want.push((*iid, launch::shape(template)));
+        }
+    }
+}
+
+/// Revisions of another uid go with their last instance; of this one, all but the newest few and those in use.
+fn prune(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, uid: i64) {
+    let used =
+        |number: u32| observed.instances.values().any(|i| i.record.as_ref().is_some_and(|r| r.revision == number));
+    let newest = observed.revisions.len().saturating_sub(REVISION_HISTORY);
+    for (place, (number, seen)) in observed.revisions.iter().enumerate() {
+        let foreign = seen.record.as_ref().is_none_or(|r| r.uid != uid);
+        if (foreign || place < newest) && !used(*number) && !plan.is_full() {
+            plan.ops.push(paths.delete_revision(*number, seen.version));
+        }
+    }
+}
+
+/// Turns what changed since the last look into events.
+fn notice(observed: &Observed<'_>, memory: &mut Memory, uid: i64, now: Time) {
+    for (iid, instance) in observed.instances.iter().filter(|(_, i)| is_live(i, uid)) {
+        let name = iid.to_string();
+        if is_ready(instance) && memory.ready.insert(*iid) {
+            let url = instance.endpoint.as_ref().map_or("", |e| e.url.as_str()).to_owned();
+            memory.tell(EventKind::Normal, "Ready", format!("Instance {iid} answers at {url}."), name, now);
+        } else if let Some(report) = &instance.runner
+            && report.restarts > memory.restarts.get(iid).copied().unwrap_or(0)
+        {
+            memory.restarts.insert(*iid, report.restarts);
+            let message = format!("Instance {iid}: {}", status::crashed(report.restarts, report.last_exit.as_ref()));
+            memory.tell(EventKind::Warning, "ModelExited", message, name, now);
+        }
+    }
+}
+
+/// The spec is gone: once no instance is left, the rest goes in one multi, status last.
+fn finish_removal(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, memory: &mut Memory) {
+    if !observed.instances.is_empty() || !observed.strays.is_empty() || !plan.ops.is_empty() {
+        return;
+    }
+    let models = observed.revisions.values().filter_map(|r| r.record.as_ref()).map(|r| r.template.model.clone());
+    plan.tidy = models.map(|model| paths.metron_directory(&model)).collect();
+    plan.tidy.dedup();
+    paths.delete_rest(observed, &mut plan.ops);
+    memory.unwritten.clear();
+    plan.gone = plan.ops.is_empty();
+}
+
+fn write_status(
+    plan: &mut Plan,
+    context: &Context<'_>,
+    paths: &Paths<'_>,
+    observed: &Observed<'_>,
+    memory: &mut Memory,
+    desired: &Desired,
+    now: Time,
+) {
+    let (previous, version) = match &observed.status {
+        Some((status, version)) => (status.as_ref(), Some(*version)),
+        None => (None, None),
+    };
+    let next = status::status(desired, observed, memory, context.maximum, previous, now);
+    memory.tell_failure(&next, now);
+    let urgent = previous.is_none_or(|p| conditions_differ(p, &next));
+    let differs = previous != Some(&next);
+    if !differs && memory.unwritten.is_empty() {
+        return;
+    }
+    let due = memory.status_at.map_or(0, |at| at + STATUS_PERIOD);
+    if !urgent && now.mono < due {
+        plan.wake_at(due);
+        return;
+    }
+    paths.create_status_directories(observed, &mut plan.ops);
+    if differs {
+        plan.ops.push(paths.write_status(&next, version));
+    }
+    if !memory.unwritten.is_empty() {
+        plan.ops.push(paths.write_events(observed, &memory.unwritten));
+    }
+    plan.writes_status = true;
+}
+
+fn conditions_differ(a: &Status, b: &Status) -> bool {
+    let short = |s: &Status| -> Vec<(String, maas_crd::ConditionStatus, String)> {
+        s.conditions.iter().map(|c| (c.type_.clone(), c.status, c.reason.clone())).collect()
+    };
+    a.uid != b.uid || a.observed_generation != b.observed_generation || short(a) != short(b)
+}
+
+impl Memory {
+    /// Drops what is remembered of instances and revisions that are no more.
+    fn forget(&mut self, observed: &Observed<'_>) {
+        self.stopping.retain(|iid, _| observed.instances.contains_key(iid));
+        self.restarts.retain(|iid, _| observed.instances.contains_key(iid));
+        self.ready.retain(|iid| observed.instances.contains_key(iid));
+        self.counted.retain(|iid| observed.instances.contains_key(iid));
+        self.payloads.retain(|number, _| observed.revisions.contains_key(number));
+        self.payload_tries.retain(|number, _| observed.revisions.contains_key(number));
+    }
+
+    /// The multi before these acts was not accepted: they are due again.
+    pub(crate) fn forget_acts(&mut self, acts: &[Act]) {
+        for act in acts {
+            match act {
+                Act::Signal(iid) => self.stopping.entry(*iid).and_modify(|s| s.signalled = false),
+                Act::Stop(iid) => self.stopping.entry(*iid).and_modify(|s| s.stopped = false),
+                Act::Start(_) | Act::Release(_) => continue,
+            };
+        }
+    }
+
+    /// Notes one event; written with the next status.
+    pub(crate) fn tell(&mut self, kind: EventKind, reason: &str, message: String, object: String, now: Time) {
+        // More than a ring holds would be cut on writing anyway.
+        if self.unwritten.len() < 50 {
+            self.unwritten.push(Event {
+                kind,
+                reason: reason.to_owned(),
+                message,
+                object,
+                count: 1,
+                first_ms: now.wall,
+                last_ms: now.wall,
+            });
+        }
+    }
+
+    fn tell_failure(&mut self, next: &Status, now: Time) {
+        let failing = next
+            .conditions
+            .iter()
+            .find(|c| c.type_ == "ReplicaFailure" && c.status == maas_crd::ConditionStatus::True)
+            .or_else(|| next.conditions.iter().find(|c| c.reason == "InvalidSpec"));
+        let told = failing.map(|c| c.reason.clone());
+        if told != self.told {
+            if let Some(c) = failing {
+                self.tell(EventKind::Warning, &c.reason, c.message.clone(), String::new(), now);
+            }
+            self.told = told;
+        }
+    }
+}

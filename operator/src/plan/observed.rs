@@ -1,0 +1,189 @@
+//! What is known of one deployment when it is planned. Observations may be stale: every write that follows
+//! from them names the version it saw, so being wrong is refused and not harmful.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use maas_crd::{Faults, Iid, Manifest, Status};
+use maas_store::{Endpoint, Event, EventRing, Exit, InstanceRecord, PinnedFile, Revision, RunnerReport, Stat};
+
+use crate::allot::Waiting;
+use crate::key::Key;
+
+/// One deployment as the tree and YARN show it.
+#[derive(Clone, Debug)]
+pub struct Observed<'a> {
+    /// Its name.
+    pub key: &'a Key,
+    /// The spec znode, if there is one.
+    pub spec: Option<SpecSeen>,
+    /// The status znode: what it says (nothing when it does not parse) and its version.
+    pub status: Option<(Option<Status>, i32)>,
+    /// The ring of events and its version.
+    pub events: Option<(EventRing, i32)>,
+    /// Revisions by number; `None` for one that does not parse.
+    pub revisions: BTreeMap<u32, RevisionSeen>,
+    /// Instances by id.
+    pub instances: BTreeMap<Iid, Instance>,
+    /// Which directories that this deployment needs exist.
+    pub directories: BTreeSet<String>,
+    /// Paths of endpoints whose instance has no record.
+    pub strays: BTreeSet<String>,
+}
+
+/// A spec znode.
+#[derive(Clone, Debug)]
+pub struct SpecSeen {
+    /// What it holds: checked, or every fault in it.
+    pub manifest: Arc<Result<Manifest, Faults>>,
+    /// Its czxid is the deployment's uid, its version + 1 the generation.
+    pub stat: Stat,
+}
+
+/// A revision znode.
+#[derive(Clone, Debug)]
+pub struct RevisionSeen {
+    /// The record; `None` when it does not parse.
+    pub record: Option<Arc<Revision>>,
+    /// The znode's version.
+    pub version: i32,
+}
+
+/// One instance.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Its record; `None` when the znode does not parse, which ends the instance.
+    pub record: Option<InstanceRecord>,
+    /// Version of the record: 0 may serve, any later one is stopping.
+    pub version: i32,
+    /// The runner's report, while its session lives.
+    pub runner: Option<RunnerReport>,
+    /// The runner's last words.
+    pub exit: Option<Exit>,
+    /// The endpoint, while it may be called.
+    pub endpoint: Option<Endpoint>,
+    /// Where it is published: paths of the endpoint and of Metron's record that exist.
+    pub published: Vec<String>,
+    /// Paths of the record's children that exist, whether they parse or not.
+    pub children: Vec<String>,
+    /// What YARN says of its container.
+    pub container: Container,
+}
+
+/// The container of an instance, as far as the operator knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// None: asked for, or to be asked for.
+    None(Option<Waiting>),
+    /// Given by the ResourceManager, not started.
+    Granted,
+    /// The start was sent and its answer is not here yet.
+    Starting,
+    /// Started.
+    Running,
+    /// Over.
+    Ended(Ended),
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// YARN's exit status (`ContainerExitStatus`): negative ones are the platform's.
+    pub exit_status: i32,
+    /// YARN's words.
+    pub diagnostics: String,
+}
+
+impl Ended {
+    /// Whether the end says something of the model or its container, and not of the platform: a lost node
+    /// or released (-100), failed disk (-101), preempted (-102), stopped by the operator (-105), by the RM
+    /// (-106) or with the application (-107) do not.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        !matches!(self.exit_status, -100 | -101 | -102 | -105 | -106 | -107)
+    }
+}
+
+/// What the operator remembers of one deployment between two plans. Lost with the process, and derived anew.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The last manifest that parsed, with the uid it belongs to.
+    pub last_good: Option<(i64, Arc<Result<Manifest, Faults>>)>,
+    /// Listings of payloads by revision.
+    pub payloads: BTreeMap<u32, Payload>,
+    /// Failed listings in a row, by revision.
+    pub payload_tries: BTreeMap<u32, u32>,
+    /// When each stopping instance was first seen to be, and how far its end was pressed.
+    pub stopping: BTreeMap<Iid, Stopping>,
+    /// Restarts already told as events.
+    pub restarts: BTreeMap<Iid, u32>,
+    /// Instances already told as ready.
+    pub ready: BTreeSet<Iid>,
+    /// Ended containers already counted as failures.
+    pub counted: BTreeSet<Iid>,
+    /// Back-off of new containers after failures.
+    pub backoff: Backoff,
+    /// Events not yet written.
+    pub unwritten: Vec<Event>,
+    /// When status was last written.
+    pub status_at: Option<u64>,
+    /// The last failure of a container, for status.
+    pub last_failure: Option<String>,
+    /// The last reason for waiting that was told as an event.
+    pub told: Option<String>,
+}
+
+/// The listing of a revision's payload.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Payload {
+    /// The listing is on its way.
+    Listing,
+    /// Listed; to be pinned in the revision.
+    Listed(Vec<PinnedFile>),
+    /// It could not be listed, or can't be used.
+    Failed {
+        /// One word for the condition.
+        reason: &'static str,
+        /// What was wrong and what to do.
+        message: String,
+        /// When to look again.
+        until: u64,
+    },
+}
+
+/// How far the end of a stopping instance was pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopping {
+    /// Since when, on the monotonic clock.
+    pub since: u64,
+    /// The NodeManager was asked to signal it.
+    pub signalled: bool,
+    /// The NodeManager was told to stop it.
+    pub stopped: bool,
+}
+
+/// Back-off of one deployment's new containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backoff {
+    /// Failures in a row.
+    pub failures: u32,
+    /// No new container before this time.
+    pub until: u64,
+    /// The update revision that failed.
+    pub revision: u32,
+}
+
+impl Backoff {
+    /// Counts one more failure of `revision` at `now`: at once, then 1 s doubling to 5 min.
+    pub fn failed(&mut self, revision: u32, now: u64) {
+        if self.revision != revision {
+            *self = Self { revision, ..Self::default() };
+        }
+        self.failures = self.failures.saturating_add(1);
+        let delay = match self.failures {
+            1 => 0,
+            n => 1_000u64.saturating_mul(1 << (n - 2).min(20)).min(300_000),
+        };
+        self.until = now + delay;
+    }
+}
