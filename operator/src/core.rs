@@ -78,6 +78,7 @@ pub struct Core {
     fence: Fence,
     reading: bool,
     read_at: Option<u64>,
+    session: Option<i64>,
     view: View,
     cache: Cache,
     turns: BTreeMap<Key, Turn>,
@@ -109,6 +110,7 @@ impl Core {
             fence: Fence::Unread,
             reading: false,
             read_at: None,
+            session: None,
             view: View::None,
             cache: Cache::default(),
             turns: BTreeMap::new(),
@@ -250,7 +252,13 @@ impl Core {
                 self.view = View::None;
                 None
             }
-            Change::Session { .. } => None,
+            Change::Session { id } => {
+                // Another session than before: the leader's node went with the old one.
+                if self.session.replace(id).is_some_and(|before| before != id) {
+                    self.read_at = Some(0);
+                }
+                None
+            }
             Change::Listing => {
                 self.view = View::Listing;
                 None

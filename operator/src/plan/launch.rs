@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::settings::Settings;
 
 /// Most files of a payload; more belong into one archive (not supported yet).
-const MAX_FILES: usize = 256;
+pub(crate) const MAX_FILES: usize = 256;
 /// Most bytes of a payload's listing: it stands in one znode and in every start.
 const MAX_LISTING: usize = 48 * 1024;
 
