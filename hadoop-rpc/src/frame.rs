@@ -56,6 +56,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
+    /// What comes before the first frame.
+    #[cfg(feature = "testing")]
+    pub(crate) fn raw(&mut self) -> &mut R {
+        &mut self.input
+    }
+
     fn parse(&mut self) -> Result<Option<Bytes>, FrameError> {
         let Some(head) = self.buffer.first_chunk::<HEAD>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head);

@@ -67,7 +67,12 @@ impl ResourceManager {
     fn end(&mut self, id: ContainerId) {
         if self.live.remove(&id) {
             let state = ContainerState::Complete;
-            self.ended.push(ContainerStatus { id, state, exit_status: crate::exit::ABORTED, diagnostics: String::new() });
+            self.ended.push(ContainerStatus {
+                id,
+                state,
+                exit_status: crate::exit::ABORTED,
+                diagnostics: String::new(),
+            });
         }
     }
 
@@ -312,7 +317,8 @@ fn a_container_smaller_than_asked_is_surplus_and_the_ask_stays_open() {
     let mut ledger = Ledger::default();
     ledger.ask(1, ask(1, 256));
     ledger.request();
-    let container = Container { allocation_request_id: 1, priority: 1, resource: Resource::new(128, 1), ..Container::default() };
+    let container =
+        Container { allocation_request_id: 1, priority: 1, resource: Resource::new(128, 1), ..Container::default() };
     let response = AllocateResponse { response_id: 1, allocated: vec![container], ..AllocateResponse::default() };
     assert_eq!(ledger.answer(&response).surplus.len(), 1);
     assert!(ledger.has_open() && ledger.has_unsent());
