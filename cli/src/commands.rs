@@ -51,7 +51,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Wait(args) => wait::wait(&settings, args).await,
             Command::Logs(args) => logs::logs(&settings, args).await,
             Command::Events(args) => get::events(&settings, args).await,
-            Command::Service(Service::Start(args)) => service::start(&settings, args.into()).await,
+            Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,
             Command::Service(Service::Stop { timeout }) => service::stop(&settings, timeout).await,
             Command::Schema | Command::Version => Ok(ExitCode::SUCCESS),

@@ -56,10 +56,6 @@ impl Tree {
         Node::parse(&self.root, path).is_some_and(|node| self.nodes.remove(&node).is_some())
     }
 
-    pub(crate) fn get(&self, node: &Node) -> Option<&(Vec<u8>, Stat)> {
-        self.nodes.get(node)
-    }
-
     fn read<T, E>(&self, node: &Node, decode: impl FnOnce(&str, &[u8]) -> Result<T, E>) -> Option<T> {
         let (data, _) = self.nodes.get(node)?;
         decode(&node.path(&self.root), data).ok()

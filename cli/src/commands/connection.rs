@@ -21,7 +21,6 @@ pub(crate) enum Part {
     Instances,
     Endpoints,
     Events,
-    Operator,
 }
 
 impl Part {
@@ -33,7 +32,6 @@ impl Part {
             Self::Instances => "instances".to_owned(),
             Self::Endpoints => "endpoints".to_owned(),
             Self::Events => "events".to_owned(),
-            Self::Operator => return store.path(&Node::Folder("operator".to_owned())),
         };
         store.path(&Node::Folder(match namespace {
             Some(namespace) => format!("{folder}/{namespace}"),

@@ -159,8 +159,8 @@ async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Du
     let edit = EditId::random();
     // Refused before anything is uploaded, if it is to be refused.
     decide_add(store, &wanted, &edit).await?;
-    wanted.path.provide(settings).await?;
     ensure_tree(store).await?;
+    wanted.path.provide(settings, store).await?;
     let (name, total) = settle(store, async || decide_add(store, &wanted, &edit).await).await?;
     let (count, model) = (counted(wanted.instances), &wanted.model);
     if total == wanted.instances {

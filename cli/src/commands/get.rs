@@ -183,7 +183,7 @@ async fn watch(store: &Store, query: &Query) -> anyhow::Result<ExitCode> {
         let keys: Vec<String> = keys
             .into_iter()
             .zip(&objects)
-            .map(|(key, object)| format!("{} {key}", object["metadata"]["namespace"]))
+            .map(|(key, object)| format!("{} {key}", object.pointer("/metadata/namespace").unwrap_or(&Value::Null)))
             .collect();
         let fresh: Vec<bool> =
             keys.iter().zip(&objects).map(|(key, object)| printed.get(key) != Some(object)).collect();

@@ -1,21 +1,197 @@
 //! `service start`, `status` and `stop`: the operator as a YARN application.
 
+mod start;
+mod submission;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::args::Start;
-use crate::legacy::service::ServiceRequest;
-use crate::settings::Settings;
+use anyhow::{Context, bail};
+use hadoop_rpc::Conf;
+use hadoop_yarn::{ApplicationId, ApplicationReport, RmClient};
+use maas_store::{EpochRecord, LeaderRecord, Node, Op, Refusal, StopRequest, Store};
+use tokio::time::{Instant, sleep};
 
-pub(crate) async fn start(_settings: &Settings, _start: Start) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("soon")
+use super::connection::{Part, load, open};
+use crate::output::{self, age::age, object::timestamp};
+use crate::settings::{Settings, user};
+
+pub(crate) use start::{legacy_start, start};
+
+/// How long one call to the ResourceManager may take.
+const CALL: Duration = Duration::from_secs(10);
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// A client of the cluster's ResourceManagers.
+struct Rm {
+    client: RmClient,
+    addresses: String,
 }
-pub(crate) async fn legacy_start(_request: ServiceRequest) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("soon")
+
+impl Rm {
+    fn of(settings: &Settings) -> anyhow::Result<Self> {
+        let directory = settings.conf_dir()?;
+        let conf =
+            Conf::load(&directory).with_context(|| format!("the Hadoop configuration in {}", directory.display()))?;
+        let addresses = hadoop_yarn::config::rm_addresses(&conf)
+            .with_context(|| format!("the Hadoop configuration in {}", directory.display()))?;
+        let named: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        Ok(Self { client: RmClient::new(addresses, &user()?, CALL), addresses: named.join(", ") })
+    }
+
+    /// What to say when a call failed.
+    fn blame(&self, what: &str) -> String {
+        format!(
+            "cannot {what} at the ResourceManager ({}): is YARN running, and yarn.resourcemanager.address right?",
+            self.addresses
+        )
+    }
+
+    /// None for an application that this cluster never had, or has forgotten.
+    async fn report(&self, id: ApplicationId) -> anyhow::Result<Option<ApplicationReport>> {
+        match self.client.report(id).await {
+            Ok(report) => Ok(Some(report)),
+            Err(hadoop_yarn::Error::NoApplication { .. }) => Ok(None),
+            Err(error) => Err(error).with_context(|| self.blame(&format!("look at {id}"))),
+        }
+    }
+
+    /// Kills an application and waits until that is done.
+    async fn kill(&self, id: ApplicationId, reason: &str) -> anyhow::Result<()> {
+        let deadline = Instant::now() + CALL;
+        while !self.client.kill(id, reason).await.with_context(|| self.blame(&format!("kill {id}")))? {
+            if Instant::now() >= deadline {
+                bail!(
+                    "{id} is still not killed after {} s: look at it with `yarn application -status {id}`",
+                    CALL.as_secs()
+                );
+            }
+            sleep(GLANCE).await;
+        }
+        Ok(())
+    }
 }
-pub(crate) async fn status(_settings: &Settings) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("soon")
+
+/// What the tree says of the service.
+struct Known {
+    leader: Option<LeaderRecord>,
+    /// The application that leads, or led last and did not hand over.
+    application: Option<ApplicationId>,
 }
-pub(crate) async fn stop(_settings: &Settings, _timeout: Duration) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("soon")
+
+impl Known {
+    async fn read(store: &Store) -> anyhow::Result<Self> {
+        let (leader, epoch) = (store.path(&Node::Leader), store.path(&Node::Epoch));
+        let leader = match store.get(&leader).await? {
+            Some((data, _)) => Some(LeaderRecord::decode(&leader, &data)?),
+            None => None,
+        };
+        let led = match (&leader, store.get(&epoch).await?) {
+            (Some(leader), _) => leader.application.clone(),
+            (None, Some((data, _))) => EpochRecord::decode(&epoch, &data)?.application,
+            (None, None) => String::new(),
+        };
+        let application = if led.is_empty() { None } else { Some(led.parse().context("the operator's record")?) };
+        Ok(Self { leader, application })
+    }
+
+    /// The application, if YARN has it as living.
+    async fn living(&self, rm: &Rm) -> anyhow::Result<Option<ApplicationReport>> {
+        match self.application {
+            Some(id) => Ok(rm.report(id).await?.filter(|report| !report.state.is_over())),
+            None => Ok(None),
+        }
+    }
+}
+
+/// `service status`: exit code 1 when none runs.
+pub(crate) async fn status(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let rm = Rm::of(settings)?;
+    let store = open(settings).await?;
+    let known = Known::read(&store).await?;
+    let Some(report) = known.living(&rm).await? else {
+        output::note("no service is running: `maasctl service start` starts one");
+        return Ok(ExitCode::FAILURE);
+    };
+    let tree = load(&store, &[Part::Specs, Part::Status], None).await?;
+    let models = tree.deployments(None);
+    let wanted: u32 = models.iter().filter_map(crate::tree::Deployment::replicas).sum();
+    let ready: u32 = models.iter().filter_map(|model| model.status.as_ref()).map(|status| status.ready_replicas).sum();
+    let attempt = report.attempt.map_or_else(|| "<none>".to_owned(), |attempt| attempt.attempt.to_string());
+    let (leader, is_ready) = match &known.leader {
+        Some(leader) => {
+            (format!("{} (epoch {}, maas-operator {})", leader.host, leader.epoch, leader.version), leader.ready)
+        }
+        None => ("<none>".to_owned(), false),
+    };
+    let since = format!("{} ({} ago)", timestamp(report.started_ms), age(report.started_ms, output::now_ms()));
+    let lines = [
+        ("Application", report.id.to_string()),
+        ("State", format!("{:?}", report.state).to_uppercase()),
+        ("Queue", report.queue),
+        ("User", report.user),
+        ("Attempt", attempt),
+        ("Leader", leader),
+        ("Ready", is_ready.to_string()),
+        ("Models", format!("{} ({ready} of {wanted} instances ready)", models.len())),
+        ("Since", since),
+    ];
+    let text: String = lines.iter().map(|(label, value)| format!("{:<12} {value}\n", format!("{label}:"))).collect();
+    output::data(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `service stop`: the operator drains every model and unregisters; the specs stay. Nothing to stop is no failure.
+pub(crate) async fn stop(settings: &Settings, timeout: Duration) -> anyhow::Result<ExitCode> {
+    let rm = Rm::of(settings)?;
+    let store = open(settings).await?;
+    let Some(report) = Known::read(&store).await?.living(&rm).await? else {
+        output::note("no service is running");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let id = report.id;
+    request_stop(&store, id).await?;
+    output::note(&format!("asked {id} to drain its models and end"));
+    let begun = Instant::now();
+    let mut heard = begun;
+    loop {
+        match rm.report(id).await {
+            Ok(Some(report)) if !report.state.is_over() => heard = Instant::now(),
+            Ok(_) => {
+                output::data(&format!("{id} stopped\n"))?;
+                break;
+            }
+            // A ResourceManager that restarts is away for some seconds.
+            Err(error) if heard.elapsed() > CALL * 3 => return Err(error),
+            Err(_) => {}
+        }
+        if begun.elapsed() >= timeout {
+            rm.kill(id, "maasctl service stop: the models were not drained in time").await?;
+            output::note(&format!("warning: {id} had not ended after {} s, and was killed", timeout.as_secs()));
+            output::data(&format!("{id} killed\n"))?;
+            break;
+        }
+        sleep(GLANCE).await;
+    }
+    // The operator takes the request away; a killed one could not.
+    match store.commit(&[Op::Delete { path: store.path(&Node::Stop), version: None }]).await {
+        Err(error) if error.refusal() != Some(Refusal::NoNode) => output::note(&format!("note: {error}")),
+        _ => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves the request in the tree; one that names an earlier application is replaced.
+async fn request_stop(store: &Store, id: ApplicationId) -> anyhow::Result<()> {
+    let data = StopRequest { application: id.to_string(), requested_ms: output::now_ms() }.encode();
+    let path = store.path(&Node::Stop);
+    let create = Op::Create { path: path.clone(), data: data.clone(), ephemeral: false };
+    match store.commit(&[create]).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.refusal() == Some(Refusal::NodeExists) => {
+            store.commit(&[Op::Set { path, data, version: None }]).await?;
+            Ok(())
+        }
+        Err(error) => Err(error).context("the service was not asked to stop"),
+    }
 }

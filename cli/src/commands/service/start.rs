@@ -1,0 +1,177 @@
+//! `service start`: submits the operator and waits until it works.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use hadoop_yarn::{ApplicationId, ApplicationReport, ApplicationState};
+use maas_hdfs::Hdfs;
+use maas_store::Store;
+use tokio::time::{Instant, sleep};
+
+use super::submission::{Binaries, Wanted, check_env, upload};
+use super::{GLANCE, Known, Rm};
+use crate::args::Start;
+use crate::commands::connection::open;
+use crate::commands::deploy::open_tree;
+use crate::legacy::service::ServiceRequest;
+use crate::output;
+use crate::settings::{Settings, user};
+
+/// How often a long wait is mentioned where no terminal shows it.
+const MENTION: Duration = Duration::from_secs(10);
+
+/// `service start`.
+pub(crate) async fn start(settings: &Settings, args: Start) -> anyhow::Result<ExitCode> {
+    let wanted = Wanted {
+        queue: args.queue,
+        memory_mib: args.memory,
+        vcores: args.vcores,
+        node_label: args.node_label,
+        name: args.name,
+        env: args.env.into_iter().collect(),
+        model_env: args.model_env.into_iter().collect(),
+    };
+    check_env(&wanted)?;
+    let binaries = Binaries::find(args.libexec)?;
+    let store = open(settings).await?;
+    launch(settings, &store, wanted, &binaries, args.secure, args.timeout).await
+}
+
+/// `maas_service.sh`.
+pub(crate) async fn legacy_start(request: ServiceRequest) -> anyhow::Result<ExitCode> {
+    for note in &request.notes {
+        output::note(note);
+    }
+    let wanted = Wanted {
+        queue: request.queue,
+        memory_mib: request.memory_mib,
+        vcores: request.vcores,
+        node_label: request.node_label,
+        name: "MaaS".to_owned(),
+        env: BTreeMap::new(),
+        model_env: request.env,
+    };
+    check_env(&wanted)?;
+    let binaries = Binaries::find(std::env::var_os("MAAS_LIBEXEC").map(Into::into))?;
+    let (settings, store) = open_tree(request.quorum, &request.config_path).await?;
+    launch(&settings, &store, wanted, &binaries, false, request.timeout).await
+}
+
+async fn launch(
+    settings: &Settings,
+    store: &Store,
+    wanted: Wanted,
+    binaries: &Binaries,
+    secure: bool,
+    timeout: Duration,
+) -> anyhow::Result<ExitCode> {
+    let (user, rm) = (user()?, Rm::of(settings)?);
+    let hdfs = Hdfs::open(&settings.conf_dir()?, Some(&user))?;
+    if let Some(running) = Known::read(store).await?.living(&rm).await? {
+        bail!("{} runs the service of {} already: `maasctl service stop` ends it", running.id, store.root());
+    }
+    let (id, most) = rm.client.new_application().await.with_context(|| rm.blame("begin an application"))?;
+    if i64::try_from(wanted.memory_mib).map_or(true, |memory| memory > most.memory_mb) {
+        bail!(
+            "{} MiB for the operator are more than the cluster's largest container, {} MiB",
+            wanted.memory_mib,
+            most.memory_mb
+        );
+    }
+    let is_open = store.init().await.context("the tree cannot be made")?;
+    match (is_open, secure) {
+        (true, true) => bail!("anyone may write {}: set ACLs on it, or leave --secure out", store.root()),
+        (true, false) => output::note(&format!("warning: anyone who reaches ZooKeeper may write {}", store.root())),
+        (false, _) => {}
+    }
+    let files = upload(&hdfs, settings, binaries, &user).await?;
+    let submission = wanted.submission(id, settings, &user, files)?;
+    rm.client.submit(&submission).await.with_context(|| rm.blame(&format!("submit {id}")))?;
+    output::note(&format!("submitted {id} to queue {}", wanted.queue));
+    await_ready(store, &rm, id, timeout).await
+}
+
+/// Until this application's operator leads and is ready. One that is not in time is killed.
+async fn await_ready(store: &Store, rm: &Rm, id: ApplicationId, timeout: Duration) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let mut progress = Progress::new(begun);
+    let mut last = ApplicationReport::default();
+    loop {
+        let leader = Known::read(store).await.ok().and_then(|known| known.leader);
+        if let Some(leader) = leader.filter(|leader| leader.ready && leader.application == id.to_string()) {
+            progress.end();
+            output::data(&format!(
+                "{id} serves {} from {} after {:.1} s\n",
+                store.root(),
+                leader.host,
+                begun.elapsed().as_secs_f64()
+            ))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        // A look that fails is taken again; time is limited anyway.
+        if let Ok(Some(report)) = rm.report(id).await {
+            last = report;
+        }
+        if last.state.is_over() {
+            progress.end();
+            bail!("{id} ended as {}: {}", state(last.state), one_line(&last.diagnostics));
+        }
+        if begun.elapsed() >= timeout {
+            progress.end();
+            let killed = rm.kill(id, "maasctl service start: the operator was not ready in time").await;
+            let told = one_line(&last.diagnostics);
+            let fate = killed
+                .map_or_else(|error| format!("it could not be killed: {error:#}"), |()| "it was killed".to_owned());
+            bail!(
+                "the operator of {id} was not ready within {} s (state {}: {told}); {fate}",
+                timeout.as_secs(),
+                state(last.state)
+            );
+        }
+        progress.show(&format!("{id} is {}", state(last.state)));
+        sleep(GLANCE).await;
+    }
+}
+
+fn state(state: ApplicationState) -> String {
+    format!("{state:?}").to_uppercase()
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() { "no diagnostics".to_owned() } else { lines.join(" ").chars().take(2000).collect() }
+}
+
+/// One line that counts seconds on a terminal; elsewhere a line at each change and now and then.
+struct Progress {
+    begun: Instant,
+    terminal: bool,
+    shown: Option<(String, Instant)>,
+}
+
+impl Progress {
+    fn new(begun: Instant) -> Self {
+        Self { begun, terminal: std::io::stderr().is_terminal(), shown: None }
+    }
+
+    fn show(&mut self, text: &str) {
+        let line = format!("{text} ({} s)", self.begun.elapsed().as_secs());
+        if self.terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+        } else if self.shown.as_ref().is_none_or(|(shown, at)| shown != text || at.elapsed() >= MENTION) {
+            output::note(&line);
+        } else {
+            return;
+        }
+        self.shown = Some((text.to_owned(), Instant::now()));
+    }
+
+    fn end(&mut self) {
+        if self.terminal && self.shown.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
