@@ -13,6 +13,8 @@ use crate::{
     },
 };
 
+/// Bytes of diagnostics that are kept.
+const MAX_SAID: usize = 16 * 1024;
 /// Units of resource values are the cluster's own; memory is in MiB and has a field of its own.
 const OWN_FIELDS: [&str; 2] = ["memory-mb", "vcores"];
 
@@ -111,7 +113,7 @@ impl m::ContainerStatus {
             id: self.id?.into(),
             state: container_state(self.state.unwrap_or_default()),
             exit_status: self.exit_status(),
-            diagnostics: self.diagnostics.unwrap_or_default(),
+            diagnostics: said(self.diagnostics),
         })
     }
 }
@@ -336,9 +338,14 @@ fn final_status(number: i32) -> FinalStatus {
     }
 }
 
-/// YARN writes "N/A" where it has nothing to say.
+/// What is said to people: without Java's stack traces, which make up most of it, and bounded. YARN writes "N/A" where
+/// it has nothing to say.
 fn said(text: Option<String>) -> String {
-    text.filter(|text| text != "N/A").unwrap_or_default()
+    let text = text.filter(|text| text != "N/A").unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.starts_with("\tat ") && !line.starts_with("\t... "));
+    let mut kept = lines.collect::<Vec<_>>().join("\n");
+    kept.truncate(kept.floor_char_boundary(MAX_SAID));
+    kept
 }
 
 impl m::ApplicationReport {
@@ -355,7 +362,8 @@ impl m::ApplicationReport {
             diagnostics: said(self.diagnostics),
             tracking_url: said(self.tracking_url),
             am_host: said(self.host),
-            attempt: self.attempt.map(Into::into),
+            // A new application names attempt -1.
+            attempt: self.attempt.map(AttemptId::from).filter(|id| id.attempt > 0),
             started_ms: self.started.unwrap_or_default(),
             finished_ms: self.finished.filter(|at| *at > 0),
         })
@@ -404,6 +412,14 @@ mod tests {
         for text in ["", "/a", "hdfs://nn", "hdfs://nn:x/a", "hdfs://nn:1/"] {
             assert!(url(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn diagnostics_lose_their_stack_traces() {
+        let text = "Call failed\njava.net.ConnectException: refused\n\tat a.b(C.java:1)\n\t... 39 more\nCaused by: x\n";
+        assert_eq!(said(Some(text.to_owned())), "Call failed\njava.net.ConnectException: refused\nCaused by: x");
+        assert_eq!(said(Some("N/A".to_owned())), "");
+        assert_eq!(said(Some("é".repeat(10_000))).len(), MAX_SAID);
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub enum Error {
         url: String,
     },
     /// Everything else: connection, deadline, other exceptions.
-    #[error("the call failed")]
-    Rpc(#[source] RpcError),
+    #[error(transparent)]
+    Rpc(RpcError),
 }
 
 impl Error {
@@ -87,9 +87,18 @@ impl Error {
         }
     }
 
-    /// A NodeManager refused to start a container since it has it already: a repeated start whose first answer was lost.
+    /// A NodeManager refused to start a container since it has or had it: a repeated start whose first answer was lost.
+    /// (`ContainerManagerImpl` says so in words alone.)
     pub fn is_already_started(&self) -> bool {
-        matches!(self, Self::Container { remote } if remote.message.contains("already"))
+        let said = |remote: &Remote| {
+            ["relaunch the same container", "already is running"].iter().any(|words| remote.message.contains(words))
+        };
+        matches!(self, Self::Container { remote } if said(remote))
+    }
+
+    /// The NodeManager does not know the container (any more).
+    pub(crate) fn is_unknown_container(&self) -> bool {
+        matches!(self, Self::Container { remote } if remote.message.contains("is not handled by this NodeManager"))
     }
 
     /// The call may have had its effect although there is no answer. `false` is certain.
@@ -145,6 +154,17 @@ mod tests {
         let address = Address { host: "rm".into(), port: 1 };
         let remote = Remote { class: class.into(), message: message.into(), fatal: false };
         RpcError::Remote { address, method: "allocate", remote }.into()
+    }
+
+    #[test]
+    fn what_a_node_manager_says_of_one_container_is_understood() {
+        let said = |message: &str| Error::Container {
+            remote: Remote { class: "YarnException".into(), message: message.into(), fatal: false },
+        };
+        let again = "Unauthorized request to start container.\n Attempt to relaunch the same container with id c.";
+        assert!(said(again).is_already_started());
+        assert!(!said("Unauthorized request to start container.\nThis token is expired.").is_already_started());
+        assert!(said("Container c is not handled by this NodeManager").is_unknown_container());
     }
 
     #[test]

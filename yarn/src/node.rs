@@ -69,10 +69,14 @@ impl NodeClient {
     pub async fn stop(&self, id: ContainerId) -> Result<(), Error> {
         let request = m::ContainerIds { ids: vec![id.into()] };
         let answer: m::StopResponse = self.call("stopContainers", &request).await?;
-        settle("stopContainers", &answer.succeeded, answer.failed)
+        match settle("stopContainers", &answer.succeeded, answer.failed) {
+            Err(error) if error.is_unknown_container() => Ok(()),
+            outcome => outcome,
+        }
     }
 
-    /// Sends a signal to the container's process group. Repeatable as far as the process takes it twice.
+    /// Sends a signal to the container's process group. Repeatable as far as the process takes it twice. To a container
+    /// that is over it does nothing.
     pub async fn signal(&self, id: ContainerId, signal: Signal) -> Result<(), Error> {
         let command = match signal {
             Signal::Quit => 1,
