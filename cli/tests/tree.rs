@@ -82,6 +82,8 @@ fn get_shows_deployments_as_kubectl_does() {
     let yaml = tree.ctl(&["get", "md", "dga-1.0", "-o", "yaml"]).ok();
     assert!(yaml.contains("readyReplicas: 2") && yaml.contains("generation: 1"), "{yaml}");
     assert_eq!(tree.apply(&yaml).ok(), "modeldeployment.maas/dga-1.0 unchanged\n");
+    let all = tree.ctl(&["get", "md", "-o", "yaml"]).ok();
+    assert_eq!(tree.apply(&all).ok(), "modeldeployment.maas/dga-1.0 unchanged\n");
     let json: serde_json::Value = serde_json::from_str(&tree.ctl(&["get", "md", "-o", "json"]).ok()).unwrap();
     assert_eq!((&json["kind"], &json["items"][0]["spec"]["replicas"]), (&"List".into(), &2.into()));
 }
@@ -106,7 +108,7 @@ fn delete_takes_the_spec_away() {
     let deleted = "modeldeployment.maas \"dga-1.0\" deleted from default namespace\n";
     assert_eq!(tree.ctl(&["delete", "md/dga-1.0"]), said(deleted, NOBODY));
     tree.apply(DGA).ok();
-    tree.plant_leader();
+    tree.plant_leader("application_1_0001");
     assert_eq!(tree.ctl(&["delete", "dga-1.0", "--wait", "--timeout", "5s"]), said(deleted, ""));
 }
 
@@ -123,7 +125,7 @@ fn waiting_without_an_operator_fails_at_once_and_keeps_the_edit() {
 #[test]
 fn wait_ends_when_the_status_says_so_or_time_is_up() {
     let tree = Tree::new();
-    tree.plant_leader();
+    tree.plant_leader("application_1_0001");
     let message = tree.ctl(&["wait", "dga-1.0", "--timeout", "1s"]).failed();
     assert_eq!(message, "error: timed out waiting for the condition on modeldeployments/dga-1.0: it does not exist\n");
     tree.apply(DGA).ok();

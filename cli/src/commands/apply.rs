@@ -14,7 +14,7 @@ use super::retry::{Decided, Write, settle};
 use super::wait::{require_operator, until_ready};
 use crate::args::Apply;
 use crate::edit::keep_ids;
-use crate::manifest_files::read_all;
+use crate::manifest_files::{Source, read_all};
 use crate::output;
 use crate::settings::Settings;
 
@@ -89,7 +89,7 @@ pub(crate) fn read_manifests(files: &[PathBuf], namespace: Option<&Namespace>) -
     let mut manifests = Vec::new();
     let mut faults = Vec::new();
     let mut named: BTreeMap<(Namespace, Name), String> = BTreeMap::new();
-    for source in read_all(files)? {
+    for source in read_all(files)?.into_iter().flat_map(items) {
         let found = match maas_crd::parse(source.text.as_bytes()) {
             Ok(found) => found,
             Err(bad) => {
@@ -118,6 +118,25 @@ pub(crate) fn read_manifests(files: &[PathBuf], namespace: Option<&Namespace>) -
         bail!("nothing was changed, as the manifests have faults:\n  {}", faults.join("\n  "));
     }
     Ok(manifests)
+}
+
+/// A `kind: List`, which `get -o yaml` prints, as one source for each of its items; anything else as it is.
+fn items(source: Source) -> Vec<Source> {
+    // Read twice only where it may be one.
+    let list =
+        source.text.contains("List").then(|| serde_yaml::from_str::<serde_yaml::Value>(&source.text).ok()).flatten();
+    let list = list.filter(|document| document.get("kind").and_then(serde_yaml::Value::as_str) == Some("List"));
+    match list.as_ref().and_then(|document| document.get("items")).and_then(serde_yaml::Value::as_sequence) {
+        None => vec![source],
+        Some(items) => items
+            .iter()
+            .enumerate()
+            .map(|(number, item)| Source {
+                name: format!("{}, item {}", source.name, number + 1),
+                text: serde_yaml::to_string(item).unwrap_or_default(),
+            })
+            .collect(),
+    }
 }
 
 /// `--namespace` places manifests that name none, and contradicts none that do.
@@ -155,6 +174,24 @@ mod tests {
         let bad = GOOD.replace("payload", "paylod");
         let message = read(&[("a.yaml", &bad), ("b.yaml", "kind: [\n"), ("c.yaml", GOOD)], None).unwrap_err();
         assert!(message.contains("a.yaml: line 5") && message.contains("b.yaml: line"), "{message}");
+    }
+
+    #[test]
+    fn a_list_is_its_items() {
+        let item = |name: &str| {
+            format!(
+                "- apiVersion: maas/v1\n  kind: ModelDeployment\n  metadata: {{name: {name}}}\n  spec:\n    model: {{name: dga, version: \"1.0\"}}\n    payload: {{path: /m}}\n"
+            )
+        };
+        let list = format!("apiVersion: maas/v1\nkind: List\nitems:\n{}{}", item("a"), item("b"));
+        let names: Vec<_> = read(&[("a.yaml", &list)], None)
+            .unwrap()
+            .into_iter()
+            .map(|one| one.resource.metadata.name.to_string())
+            .collect();
+        assert_eq!(names, ["a", "b"]);
+        let message = read(&[("a.yaml", &list.replace("/m}", "5}"))], None).unwrap_err();
+        assert!(message.contains("a.yaml, item 1: line") && message.contains("a.yaml, item 2: line"), "{message}");
     }
 
     #[test]

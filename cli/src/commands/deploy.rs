@@ -161,9 +161,18 @@ async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Du
     decide_add(store, &wanted, &edit).await?;
     ensure_tree(store).await?;
     wanted.path.provide(settings, store).await?;
-    let (name, total) = settle(store, async || decide_add(store, &wanted, &edit).await).await?;
+    let mut created = false;
+    let (name, total) = settle(store, async || {
+        let decided = decide_add(store, &wanted, &edit).await?;
+        // What was tried last is what was done, if its answer was lost.
+        if let Some(write) = &decided.write {
+            created = matches!(write, Write::Create(..));
+        }
+        Ok(decided)
+    })
+    .await?;
     let (count, model) = (counted(wanted.instances), &wanted.model);
-    if total == wanted.instances {
+    if created {
         output::data(&format!("modeldeployment.maas/{name} created: {count} of {model}\n"))?;
     } else {
         output::data(&format!("modeldeployment.maas/{name} configured: {count} of {model} added, {total} in all\n"))?;

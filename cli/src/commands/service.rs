@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use hadoop_rpc::Conf;
-use hadoop_yarn::{ApplicationId, ApplicationReport, RmClient};
+use hadoop_yarn::{ApplicationId, ApplicationReport, ApplicationState, RmClient};
 use maas_store::{EpochRecord, LeaderRecord, Node, Op, Refusal, StopRequest, Store};
 use tokio::time::{Instant, sleep};
 
@@ -72,6 +72,20 @@ impl Rm {
     }
 }
 
+/// A state as YARN's own tools write it.
+fn state(state: ApplicationState) -> &'static str {
+    match state {
+        ApplicationState::New => "NEW",
+        ApplicationState::NewSaving => "NEW_SAVING",
+        ApplicationState::Submitted => "SUBMITTED",
+        ApplicationState::Accepted => "ACCEPTED",
+        ApplicationState::Running => "RUNNING",
+        ApplicationState::Finished => "FINISHED",
+        ApplicationState::Failed => "FAILED",
+        ApplicationState::Killed => "KILLED",
+    }
+}
+
 /// What the tree says of the service.
 struct Known {
     leader: Option<LeaderRecord>,
@@ -127,7 +141,7 @@ pub(crate) async fn status(settings: &Settings) -> anyhow::Result<ExitCode> {
     let since = format!("{} ({} ago)", timestamp(report.started_ms), age(report.started_ms, output::now_ms()));
     let lines = [
         ("Application", report.id.to_string()),
-        ("State", format!("{:?}", report.state).to_uppercase()),
+        ("State", state(report.state).to_owned()),
         ("Queue", report.queue),
         ("User", report.user),
         ("Attempt", attempt),

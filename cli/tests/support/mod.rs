@@ -19,6 +19,12 @@ impl Ran {
         self.stdout
     }
 
+    /// As `ok`, for a run that is still looked at.
+    pub fn clone_ok(&self) -> String {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.stdout.clone()
+    }
+
     /// Fails the test, showing everything, unless the run failed; gives stderr.
     pub fn failed(self) -> String {
         assert_eq!(self.code, Some(1), "{self:#?}");

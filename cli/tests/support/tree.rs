@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::support::{Ran, command, maasctl, with_stdin};
 
-fn runtime() -> &'static Runtime {
+pub fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| Runtime::new().unwrap())
 }
@@ -29,21 +29,25 @@ fn quorum() -> &'static str {
 /// One test's own tree.
 pub struct Tree {
     pub root: String,
-    pub quorum: &'static str,
+    pub quorum: String,
     store: Store,
 }
 
 impl Tree {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let (quorum, root) = (quorum(), format!("/test{}/maas", NEXT.fetch_add(1, Ordering::Relaxed)));
+        Self::at(quorum(), &format!("/test{}/maas", NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// A tree of another ZooKeeper.
+    pub fn at(quorum: &str, root: &str) -> Self {
         let config = Config { root: root.parse().unwrap(), ..Config::new(quorum) };
         let store = runtime().block_on(Store::open(config)).unwrap();
-        Self { root, quorum, store }
+        Self { root: root.to_owned(), quorum: quorum.to_owned(), store }
     }
 
     fn words<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
-        let mut all = vec!["-z", self.quorum, "--root", &self.root];
+        let mut all = vec!["-z", &self.quorum, "--root", &self.root];
         all.extend(words);
         all
     }
@@ -71,7 +75,7 @@ impl Tree {
         let path = format!("{parent}/config");
         self.put(parent, b"");
         self.put(&path, format!("{{\"serviceRoot\":\"{}/service\"}}", self.root).as_bytes());
-        let mut all = vec!["legacy", "deploy", "-zq", self.quorum, "-zr", Box::leak(path.into_boxed_str())];
+        let mut all = vec!["legacy", "deploy", "-zq", &self.quorum, "-zr", Box::leak(path.into_boxed_str())];
         all.extend(words);
         all
     }
@@ -96,10 +100,10 @@ impl Tree {
     }
 
     /// A living operator.
-    pub fn plant_leader(&self) {
+    pub fn plant_leader(&self, application: &str) {
         let record = LeaderRecord {
             epoch: 3,
-            application: "application_1_0001".into(),
+            application: application.into(),
             attempt: 1,
             host: "node1".into(),
             ready: true,
@@ -129,15 +133,30 @@ impl Tree {
 
     /// One instance that serves.
     pub fn plant_instance(&self, name: &str, counter: u32, model: &str, version: &str, url: &str) {
+        let container = format!("container_1_0001_01_{counter:06}");
+        self.plant_container(name, counter, model, version, url, "127.0.0.1:1", &container);
+    }
+
+    /// One instance that serves, in this container of a NodeManager.
+    #[allow(clippy::too_many_arguments)]
+    pub fn plant_container(
+        &self,
+        name: &str,
+        counter: u32,
+        model: &str,
+        version: &str,
+        url: &str,
+        node_http: &str,
+        container: &str,
+    ) {
         let (namespace, name): (Namespace, Name) = (Namespace::default(), name.parse().unwrap());
         let iid = Iid::new(3, counter);
-        let container = format!("container_1_0001_01_{counter:06}");
         let record = InstanceRecord { uid: 1, revision: 1, application: "application_1_0001".into(), stopping: None };
         self.plant(&Node::Instance { namespace: namespace.clone(), name: name.clone(), iid }, &record.encode());
         let report = RunnerReport {
-            container: container.clone(),
+            container: container.to_owned(),
             node: "node1".into(),
-            node_http: Some("127.0.0.1:1".into()),
+            node_http: Some(node_http.to_owned()),
             phase: Phase::Ready,
             restarts: 0,
             last_exit: None,
@@ -150,7 +169,7 @@ impl Tree {
             model: model.into(),
             version: version.into(),
             revision: 1,
-            container,
+            container: container.to_owned(),
             since_ms: 0,
         };
         self.plant(&Node::Endpoint { namespace, name, iid }, &endpoint.encode());

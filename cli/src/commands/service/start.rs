@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use hadoop_yarn::{ApplicationId, ApplicationReport, ApplicationState};
+use hadoop_yarn::{ApplicationId, ApplicationReport};
 use maas_hdfs::Hdfs;
 use maas_store::Store;
 use tokio::time::{Instant, sleep};
 
 use super::submission::{Binaries, Wanted, check_env, upload};
-use super::{GLANCE, Known, Rm};
+use super::{GLANCE, Known, Rm, state};
 use crate::args::Start;
 use crate::commands::connection::open;
 use crate::commands::deploy::open_tree;
@@ -134,10 +134,6 @@ async fn await_ready(store: &Store, rm: &Rm, id: ApplicationId, timeout: Duratio
         progress.show(&format!("{id} is {}", state(last.state)));
         sleep(GLANCE).await;
     }
-}
-
-fn state(state: ApplicationState) -> String {
-    format!("{state:?}").to_uppercase()
 }
 
 fn one_line(text: &str) -> String {
