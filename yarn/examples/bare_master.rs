@@ -69,13 +69,16 @@ impl Bare {
 
     async fn turn(&mut self) -> Result<(), Error> {
         let response = match self.master.allocate(self.ledger.request()).await {
-            Ok(response) if response.is_resync() => return self.resync().await,
-            Err(Error::NotRegistered) => return self.resync().await,
-            Err(error) if error.is_retriable() => {
-                self.say("retry", 0, &error);
-                return Ok(());
+            Ok(response) => response,
+            Err(error) => {
+                self.ledger.failed(&error);
+                self.say("failed", 0, &error);
+                return match error {
+                    Error::NotRegistered => self.register().await,
+                    error if error.is_retriable() => Ok(()),
+                    error => Err(error),
+                };
             }
-            other => other?,
         };
         self.nodes.remember(&response.nm_tokens);
         for container in self.ledger.answer(&response).granted {
@@ -99,12 +102,6 @@ impl Bare {
             }
         }
         Ok(())
-    }
-
-    async fn resync(&mut self) -> Result<(), Error> {
-        self.say("resync", 0, "");
-        self.ledger.resync();
-        self.register().await
     }
 
     async fn run(mut self) -> Result<(), Failure> {

@@ -6,13 +6,16 @@
 //! ledger sends a number only where the ResourceManager's differs or is not known for certain, and gives every surplus
 //! container back.
 //!
-//! A turn is [`request`](Ledger::request), the call, then one of [`answer`](Ledger::answer) (an answer came),
-//! [`refused`](Ledger::refused) (an exception came), [`resync`](Ledger::resync) (not registered any more), or nothing
-//! (no answer came): then the next `request` is the same as the last, as the ResourceManager demands.
+//! A turn is [`request`](Ledger::request), the call, then [`answer`](Ledger::answer) or [`failed`](Ledger::failed). When
+//! no answer came at all, the next `request` is the same as the last, as the ResourceManager demands.
+//!
+//! The ResourceManager refuses a request as a whole for one ask above the largest node, and that may shrink at any
+//! time. After such a refusal the ledger sends asks one by one, and keeps back the one that is refused alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    error::Error,
     ids::ContainerId,
     protocol::{AllocateRequest, AllocateResponse, AskRow},
     types::{Container, Resource},
@@ -64,6 +67,10 @@ type Key = (i64, i32);
 pub struct Ledger {
     open: BTreeMap<i64, Ask>,
     told: BTreeMap<Key, Told>,
+    /// Open asks that were refused, and are not sent until they are changed or asked for anew.
+    refused: BTreeSet<i64>,
+    /// A request was refused for one of its asks: they are sent one by one.
+    careful: bool,
     /// Containers given back and not yet seen to have ended; whether the ResourceManager was told.
     released: BTreeMap<ContainerId, bool>,
     blacklist: BTreeSet<String>,
@@ -76,11 +83,15 @@ impl Ledger {
     /// Wants one container under `id`, or changes the open ask of that id. After it is granted, the same id may be
     /// used again, which asks for another container.
     pub fn ask(&mut self, id: i64, ask: Ask) {
-        self.open.insert(id, ask);
+        if self.open.get(&id) != Some(&ask) {
+            self.refused.remove(&id);
+            self.open.insert(id, ask);
+        }
     }
 
     /// Wants none under `id` (any more). A container that was granted meanwhile becomes surplus.
     pub fn cancel(&mut self, id: i64) {
+        self.refused.remove(&id);
         self.open.remove(&id);
     }
 
@@ -105,9 +116,15 @@ impl Ledger {
         &self.open
     }
 
-    /// Whether any ask is open: a container may come with any answer.
+    /// Whether any ask is open and not refused: a container may come with any answer.
     pub fn has_open(&self) -> bool {
-        !self.open.is_empty()
+        self.open.len() > self.refused.len()
+    }
+
+    /// Open asks that the ResourceManager refused: above its largest node, or for a label it does not have. Each is
+    /// kept back until it is changed, or cancelled and asked again.
+    pub fn refused_asks(&self) -> &BTreeSet<i64> {
+        &self.refused
     }
 
     /// Whether a request is out without an answer.
@@ -135,7 +152,8 @@ impl Ledger {
             capability: capability.clone(),
             count,
         };
-        let wanted = |key: &Key| self.open.get(&key.0).filter(|ask| ask.priority == key.1);
+        let open = |key: &Key| self.open.get(&key.0).filter(|ask| ask.priority == key.1);
+        let wanted = |key: &Key| open(key).filter(|_| !self.refused.contains(&key.0));
         let nothing = Resource::new(1, 1);
         let gone = self.told.iter().filter(|(key, told)| wanted(key).is_none() && **told != Told::Nothing);
         // Cancelled first: the ResourceManager goes through the rows in order.
@@ -145,13 +163,12 @@ impl Ledger {
                 Told::Nothing | Told::Unsure => row(key, &nothing, 0),
             })
             .collect();
-        for (id, ask) in &self.open {
-            let key = (*id, ask.priority);
-            let stands = matches!(self.told.get(&key), Some(Told::One(capability)) if *capability == ask.capability);
-            if !stands {
-                rows.push(row(&key, &ask.capability, 1));
-            }
-        }
+        let unsent = self.open.iter().filter(|(id, ask)| {
+            let told = self.told.get(&(**id, ask.priority));
+            !self.refused.contains(id) && !matches!(told, Some(Told::One(capability)) if *capability == ask.capability)
+        });
+        let most = if self.careful { 1 } else { usize::MAX };
+        rows.extend(unsent.take(most).map(|(id, ask)| row(&(*id, ask.priority), &ask.capability, 1)));
         rows
     }
 
@@ -190,7 +207,7 @@ impl Ledger {
             }
             let ask = self.open.get(&container.allocation_request_id);
             if ask.is_some_and(|ask| container.resource.memory_mb >= ask.capability.memory_mb) {
-                self.open.remove(&container.allocation_request_id);
+                self.cancel(container.allocation_request_id);
                 grants.granted.push(container.clone());
             } else {
                 self.release(container.id);
@@ -205,6 +222,7 @@ impl Ledger {
             self.released.entry(container.id).and_modify(|told| *told = false);
         }
         self.told.retain(|_, told| *told != Told::Nothing);
+        self.careful &= self.rows().iter().any(|row| row.count > 0);
         grants
     }
 
@@ -229,21 +247,49 @@ impl Ledger {
         crossed
     }
 
-    /// The ResourceManager answered the last request with an exception. It has taken nothing of it or, at worst, a part;
-    /// the response id stands. The next request is made anew.
-    pub fn refused(&mut self) {
-        for row in self.in_flight.take().into_iter().flat_map(|request| request.asks) {
-            self.told.insert((row.id, row.priority), Told::Unsure);
+    /// Takes in that the last request failed. Whatever the error, a later [`request`](Self::request) is right, at the
+    /// earliest after a new registration when it was [`Error::NotRegistered`].
+    pub fn failed(&mut self, error: &Error) {
+        match error {
+            Error::NotRegistered => self.resync(),
+            Error::ResponseId { expected } => {
+                // Answers were lost for good.
+                self.forget_request();
+                self.response_id = *expected;
+                self.told.values_mut().for_each(|told| *told = Told::Unsure);
+                self.forget_told();
+            }
+            Error::Refused { remote } => {
+                let asks = self.forget_request();
+                if remote.class.ends_with("ResourceRequestException") {
+                    self.blame(&asks);
+                }
+            }
+            Error::Rpc(hadoop_rpc::Error::Remote { .. }) => {
+                self.forget_request();
+            }
+            // No answer: the same request again.
+            _ => {}
         }
     }
 
-    /// The ResourceManager expects another response id ([`Error::ResponseId`](crate::Error::ResponseId)): answers were
-    /// lost for good. Goes on with that id, and says all numbers, releases and hosts again.
-    pub fn expect_response_id(&mut self, expected: i32) {
-        self.refused();
-        self.response_id = expected;
-        self.told.values_mut().for_each(|told| *told = Told::Unsure);
-        self.forget_told();
+    /// The ResourceManager has taken nothing of the last request or, at worst, a part; its response id stands.
+    fn forget_request(&mut self) -> Vec<AskRow> {
+        let asks = self.in_flight.take().map(|request| request.asks).unwrap_or_default();
+        for row in &asks {
+            self.told.insert((row.id, row.priority), Told::Unsure);
+        }
+        asks
+    }
+
+    fn blame(&mut self, asks: &[AskRow]) {
+        self.careful = true;
+        let mut more = asks.iter().filter(|row| row.count > 0);
+        if let (Some(row), None) = (more.next(), more.next())
+            && self.open.get(&row.id).is_some_and(|ask| ask.capability == row.capability)
+        {
+            self.refused.insert(row.id);
+        }
     }
 
     /// The ResourceManager has forgotten this master. Once registered again, the next request begins with response id
@@ -252,6 +298,7 @@ impl Ledger {
         self.in_flight = None;
         self.response_id = 0;
         self.told.clear();
+        self.refused.clear();
         self.forget_told();
     }
 

@@ -6,7 +6,7 @@ use hadoop_rpc::{Error as RpcError, Remote};
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The ResourceManager does not know this master as registered: it restarted, or another one took over. Register,
-    /// then bring everything anew ([`Ledger::resync`](crate::Ledger::resync)).
+    /// then say everything anew ([`Ledger::failed`](crate::Ledger::failed) sees to that).
     #[error("the ResourceManager does not have this application master as registered")]
     NotRegistered,
     /// The attempt is over or was never known: exit.

@@ -26,12 +26,13 @@
 //! while ledger.has_open() {
 //!     let response = match master.allocate(ledger.request()).await {
 //!         Ok(response) => response,
-//!         Err(Error::NotRegistered) => {
-//!             master.register(RegisterRequest::default()).await?;
-//!             ledger.resync();
+//!         Err(error) => {
+//!             ledger.failed(&error);
+//!             if error.is_not_registered() {
+//!                 master.register(RegisterRequest::default()).await?;
+//!             }
 //!             continue;
 //!         }
-//!         Err(error) => return Err(error.into()),
 //!     };
 //!     nodes.remember(&response.nm_tokens);
 //!     for container in ledger.answer(&response).granted {

@@ -14,6 +14,19 @@ fn ask(priority: i32, memory_mb: i64) -> Ask {
     Ask { priority, capability: Resource::new(memory_mb, 1) }
 }
 
+const MAXIMUM: i64 = 512;
+
+fn refusal() -> Error {
+    let class = "org.apache.hadoop.yarn.exceptions.InvalidResourceRequestException".to_owned();
+    Error::Refused { remote: hadoop_rpc::Remote { class, message: String::new(), fatal: false } }
+}
+
+fn crash() -> Error {
+    let remote = hadoop_rpc::Remote { class: "NullPointerException".into(), message: String::new(), fatal: false };
+    let address = hadoop_rpc::Address { host: "rm".into(), port: 1 };
+    Error::Rpc(hadoop_rpc::Error::Remote { address, method: "allocate", remote })
+}
+
 /// As the CapacityScheduler does it: absolute numbers for each key, lowered by its own grants; an answer is kept for
 /// one repetition of its request; grants wait until a request fetches them.
 #[derive(Default)]
@@ -34,15 +47,19 @@ impl ResourceManager {
         Self { registered: true, ..Self::default() }
     }
 
-    /// `None`: not registered.
-    fn allocate(&mut self, request: &AllocateRequest) -> Option<AllocateResponse> {
+    fn allocate(&mut self, request: &AllocateRequest) -> Result<AllocateResponse, Error> {
         if !self.registered {
-            return None;
+            return Err(Error::NotRegistered);
         }
-        if request.response_id + 1 == self.last_id && self.last_answer.is_some() {
-            return self.last_answer.clone();
+        if let Some(answer) = self.last_answer.clone().filter(|answer| request.response_id + 1 == answer.response_id) {
+            return Ok(answer);
         }
-        assert_eq!(request.response_id, self.last_id, "a response id that the ResourceManager refuses");
+        if request.response_id != self.last_id {
+            return Err(Error::ResponseId { expected: self.last_id });
+        }
+        if request.asks.iter().any(|row| row.capability.memory_mb > MAXIMUM) {
+            return Err(refusal());
+        }
         for row in &request.asks {
             self.table.insert((row.priority, row.id), (row.capability.clone(), row.count));
         }
@@ -61,7 +78,7 @@ impl ResourceManager {
             ..AllocateResponse::default()
         };
         self.last_answer = Some(response.clone());
-        Some(response)
+        Ok(response)
     }
 
     fn end(&mut self, id: ContainerId) {
@@ -131,14 +148,18 @@ impl Master {
 
     fn turn(&mut self, rm: &mut ResourceManager) {
         match rm.allocate(&self.ledger.request()) {
-            Some(response) => self.take(&response),
-            None => self.register(rm),
+            Ok(response) => self.take(&response),
+            Err(error) => {
+                self.ledger.failed(&error);
+                if error.is_not_registered() {
+                    self.register(rm);
+                }
+            }
         }
     }
 
     fn register(&mut self, rm: &mut ResourceManager) {
         rm.registered = true;
-        self.ledger.resync();
         // What the master keeps runs, so the ResourceManager hears of it from the nodes; the rest is not started.
         rm.live.retain(|id| self.kept.contains_key(id) || self.ledger.released.contains_key(id));
     }
@@ -154,13 +175,13 @@ enum Step {
     Turn,
     RequestLost,
     AnswerLost,
-    Refused,
+    Crash,
     Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (1_i64..5, 1_i32..3, 1_i64..4).prop_map(|(id, priority, m)| Step::Ask { id, priority, memory: m * 128 }),
+        4 => (1_i64..5, 1_i32..3, 1_i64..6).prop_map(|(id, priority, m)| Step::Ask { id, priority, memory: m * 128 }),
         2 => (1_i64..5).prop_map(|id| Step::Cancel { id }),
         1 => (0_usize..4).prop_map(|nth| Step::Release { nth }),
         1 => (0_u8..3, any::<bool>()).prop_map(|(host, on)| Step::Host { host, on }),
@@ -168,7 +189,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Turn),
         1 => Just(Step::RequestLost),
         1 => Just(Step::AnswerLost),
-        1 => Just(Step::Refused),
+        1 => Just(Step::Crash),
         1 => Just(Step::Restart),
     ]
 }
@@ -204,12 +225,12 @@ proptest! {
                 Step::Schedule => rm.schedule(),
                 Step::Turn => master.turn(&mut rm),
                 Step::RequestLost => { master.ledger.request(); }
-                Step::AnswerLost => { rm.allocate(&master.ledger.request()); }
-                Step::Refused => {
-                    // Only a request that the ResourceManager has not taken can be refused.
+                Step::AnswerLost => { let _ = rm.allocate(&master.ledger.request()); }
+                Step::Crash => {
+                    // Only a request that the ResourceManager has not taken can fail so.
                     if !master.ledger.is_waiting() {
                         master.ledger.request();
-                        master.ledger.refused();
+                        master.ledger.failed(&crash());
                     }
                 }
                 Step::Restart => rm.restart(),
@@ -221,6 +242,9 @@ proptest! {
             master.turn(&mut rm);
         }
         prop_assert!(!master.ledger.has_open() && !master.ledger.has_unsent());
+        for (id, ask) in master.ledger.open() {
+            prop_assert!(ask.capability.memory_mb > MAXIMUM && master.ledger.refused_asks().contains(id));
+        }
         prop_assert!(rm.table.values().all(|(_, count)| *count == 0), "{:?}", rm.table);
         prop_assert!(rm.granted.is_empty() && master.ledger.released.values().all(|told| *told));
         let kept: BTreeSet<ContainerId> = master.kept.keys().copied().collect();
@@ -297,9 +321,30 @@ fn after_an_unexpected_response_id_it_goes_on_with_the_expected_one() {
     let mut ledger = Ledger::default();
     ledger.ask(1, ask(1, 128));
     ledger.request();
-    ledger.expect_response_id(7);
+    ledger.failed(&Error::ResponseId { expected: 7 });
     let request = ledger.request();
     assert_eq!((request.response_id, request.asks.len()), (7, 1));
+}
+
+#[test]
+fn an_ask_that_is_too_large_holds_back_no_other() {
+    let (mut rm, mut master) = (ResourceManager::started(), Master::default());
+    for id in 1..=9 {
+        master.wanted.insert(id, 1);
+        master.ledger.ask(id, ask(1, if id % 3 == 0 { MAXIMUM + 1 } else { 128 }));
+    }
+    for _ in 0..20 {
+        master.turn(&mut rm);
+        rm.schedule();
+    }
+    assert_eq!(master.kept.len(), 6);
+    assert_eq!(master.ledger.refused_asks(), &BTreeSet::from([3, 6, 9]));
+    assert!(!master.ledger.has_unsent() && !master.ledger.has_open());
+    // Changed, or asked anew, each has another chance.
+    master.ledger.ask(3, ask(1, 256));
+    master.ledger.cancel(6);
+    master.ledger.ask(6, ask(1, MAXIMUM + 1));
+    assert_eq!(master.ledger.request().asks.iter().map(|row| row.id).collect::<Vec<_>>(), [3, 6]);
 }
 
 #[test]
