@@ -1,22 +1,26 @@
 //! The znode tree: typed paths and records, conditional writes, a mirror that lists and watches, and a twin of the
 //! whole in memory for simulation. ZooKeeper's client stays inside.
 
+mod acl;
 mod metron;
 mod mirror;
 mod op;
 mod path;
+mod read;
 mod record;
 mod session;
 mod specs;
 pub mod twin;
+mod write;
 
 pub use metron::{ModelEndpoint, ServiceInstance, Url};
 pub use mirror::{Change, Mirror, mirror};
 pub use op::{CommitError, Done, Op, Refusal, Stat};
 pub use path::{Node, Root, RootError};
+pub use read::ReadError;
 pub use record::{
     Endpoint, EpochRecord, Event, EventKind, EventRing, Exit, InstanceRecord, LeaderRecord, Phase, PinnedFile,
     RecordError, Revision, RunnerReport, StopRequest, Stopping, decode_status, encode_status,
 };
-pub use session::{Config, OpenError, ReadError, Store};
+pub use session::{ClientError, Config, OpenError, Store};
 pub use specs::{EditError, SPEC_LIMIT, SpecRead, create_spec, delete_spec, get_spec, list_specs, update_spec};

@@ -4,16 +4,18 @@
 //! zookeeper-client 0.11 re-registers persistent watches wrongly after a reconnect, so that they are silent from
 //! then on: a new one is made each time, before the list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use zookeeper_client as zk;
 
 use crate::op::Stat;
-use crate::session::{ReadError, Store};
+use crate::path::{is_within, parent};
+use crate::read::ReadError;
+use crate::session::Store;
 
 /// How often the whole is listed although nothing seems wrong.
 const RELIST: Duration = Duration::from_secs(30);
@@ -21,8 +23,10 @@ const RELIST: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(100);
 /// Changes that may wait for the reader; then the mirror waits for it.
 const QUEUE: usize = 1024;
-/// Most events whose nodes are read at one time.
+/// Most nodes that are read at one time.
 const BATCH: usize = 256;
+/// Changed nodes that may wait to be read; at more, the whole is listed instead.
+const CHANGED: usize = 10_000;
 
 /// One step of a mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,207 +82,234 @@ impl Mirror {
     }
 }
 
-/// Follows everything at and below the given paths of the tree.
+/// Follows everything at and below the given paths of the tree. They are watched together, at the lowest path above all
+/// of them.
 #[must_use]
 pub fn mirror(store: &Store, subtrees: Vec<String>) -> Mirror {
     let (sender, changes) = mpsc::channel(QUEUE);
     let follower = Follower {
         clients: store.clients(),
         store: store.clone(),
+        top: lowest_above(&subtrees),
         subtrees,
-        sender,
         known: BTreeMap::new(),
-        lost: false,
+        outbox: VecDeque::new(),
     };
     // Owned by the handle, which aborts it.
-    Mirror { changes, task: tokio::spawn(follower.run()) }
+    Mirror { changes, task: tokio::spawn(follower.run(sender)) }
+}
+
+fn lowest_above(paths: &[String]) -> String {
+    let Some((first, others)) = paths.split_first() else { return "/".to_owned() };
+    let mut top = first.as_str();
+    while !others.iter().all(|path| is_within(path, top)) {
+        top = parent(top);
+    }
+    top.to_owned()
 }
 
 struct Follower {
     store: Store,
-    clients: watch::Receiver<zk::Client>,
+    clients: watch::Receiver<Option<zk::Client>>,
     subtrees: Vec<String>,
-    sender: mpsc::Sender<Change>,
+    /// What is watched.
+    top: String,
     /// mzxid of every node told.
     known: BTreeMap<String, i64>,
-    lost: bool,
+    /// What is to be told next, of one list or one batch.
+    outbox: VecDeque<Change>,
 }
 
-/// Why following stopped.
-enum Stop {
-    /// List again.
-    Again,
-    /// The reader is gone.
-    Done,
+/// Nodes to read, in the order in which they first changed. Events that the reader is too slow for end up here, where
+/// there is one entry a node.
+#[derive(Default)]
+struct Changed {
+    order: VecDeque<String>,
+    members: BTreeSet<String>,
+}
+
+impl Changed {
+    fn add(&mut self, path: String) {
+        if self.members.insert(path.clone()) {
+            self.order.push_back(path);
+        }
+    }
+
+    fn take(&mut self, most: usize) -> Vec<String> {
+        let taken: Vec<String> = self.order.drain(..most.min(self.order.len())).collect();
+        for path in &taken {
+            self.members.remove(path);
+        }
+        taken
+    }
 }
 
 impl Follower {
-    async fn run(mut self) {
+    async fn run(mut self, sender: mpsc::Sender<Change>) {
+        let mut lost = false;
         loop {
-            let client = self.clients.borrow_and_update().clone();
-            match self.follow(&client).await {
-                Ok(Stop::Done) => return,
-                Ok(Stop::Again) => {}
-                Err(error) => {
+            let Some(client) = self.clients.borrow_and_update().clone() else {
+                // The store was closed.
+                drop(sender.send(Change::Lost).await);
+                return;
+            };
+            let mut states = client.state_watcher();
+            if states.state() == zk::SessionState::SyncConnected {
+                lost = false;
+                if let Err(error) = self.follow(&client, &sender).await {
                     tracing::debug!(%error, "listing again");
-                    if self.tell_lost().await.is_err() {
-                        return;
-                    }
                     tokio::time::sleep(RETRY).await;
                 }
+                self.outbox.clear();
+            }
+            if sender.is_closed() || (!std::mem::replace(&mut lost, true) && sender.send(Change::Lost).await.is_err()) {
+                return;
+            }
+            while states.state() != zk::SessionState::SyncConnected {
+                tokio::select! {
+                    _ = states.changed() => {}
+                    _ = self.clients.changed() => break,
+                }
             }
         }
     }
 
-    async fn tell(&self, change: Change) -> Result<(), Stop> {
-        self.sender.send(change).await.map_err(|_| Stop::Done)
-    }
-
-    async fn tell_lost(&mut self) -> Result<(), Stop> {
-        if !std::mem::replace(&mut self.lost, true) {
-            self.tell(Change::Lost).await?;
-        }
-        Ok(())
-    }
-
-    /// One watch and list, and what follows, until something calls for the next.
-    async fn follow(&mut self, client: &zk::Client) -> Result<Stop, ReadError> {
-        let root = self.store.root().to_string();
-        let mut states = client.state_watcher();
-        if !matches!(states.state(), zk::SessionState::SyncConnected) {
-            if self.tell_lost().await.is_err() {
-                return Ok(Stop::Done);
+    /// One watch, list, and what follows, until something calls for the next or the reader is gone.
+    async fn follow(&mut self, client: &zk::Client, sender: &mpsc::Sender<Change>) -> Result<(), ReadError> {
+        let watching = client.watch(&self.top, zk::AddWatchMode::PersistentRecursive);
+        let mut watcher = self.store.within(&self.top, watching).await?;
+        // A new session may be with a server that lags behind what the old one showed.
+        self.store.within(&self.top, client.sync(&self.top)).await?;
+        self.outbox.push_back(Change::Session { id: crate::session::id_of(client) });
+        let mut changed = Changed::default();
+        let mut relist = Instant::now();
+        loop {
+            // Nothing is read before what was read is told: what is known is then what was told.
+            if self.outbox.is_empty() && !changed.order.is_empty() {
+                self.read(changed.take(BATCH)).await?;
             }
             tokio::select! {
-                _ = states.changed() => {}
-                changed = self.clients.changed() => if changed.is_err() { return Ok(Stop::Done) },
-            }
-            return Ok(Stop::Again);
-        }
-        let deadline = self.store.deadline();
-        let watching = client.watch(&root, zk::AddWatchMode::PersistentRecursive);
-        let mut watcher = match timeout(deadline, watching).await {
-            Ok(Ok(watcher)) => watcher,
-            Ok(Err(source)) => return Err(ReadError::Failed { path: root, source }),
-            Err(_) => return Err(ReadError::Deadline { path: root, seconds: deadline.as_secs_f64() }),
-        };
-        if self.tell(Change::Session { id: crate::session::id_of(client) }).await.is_err()
-            || self.list().await?.is_err()
-        {
-            return Ok(Stop::Done);
-        }
-        let mut relist = Instant::now() + RELIST;
-        loop {
-            let event = tokio::select! {
-                event = watcher.changed() => event,
-                changed = self.clients.changed() => {
-                    return Ok(if changed.is_err() { Stop::Done } else { Stop::Again });
-                }
-                () = self.sender.closed() => return Ok(Stop::Done),
-                () = tokio::time::sleep_until(relist) => {
-                    if self.list().await?.is_err() {
-                        return Ok(Stop::Done);
+                event = watcher.changed() => {
+                    let mut next = Some(event);
+                    let mut room = BATCH;
+                    // What has come already is read together. Nothing may be asked for after a session's event.
+                    while let Some(event) = next.take() {
+                        if event.event_type == zk::EventType::Session {
+                            return Ok(());
+                        }
+                        if self.subtrees.iter().any(|top| is_within(&event.path, top)) {
+                            changed.add(event.path);
+                        }
+                        room -= 1;
+                        if room > 0 {
+                            next = watcher.changed().now_or_never();
+                        }
                     }
+                    if changed.order.len() > CHANGED {
+                        changed = Changed::default();
+                        relist = Instant::now();
+                    }
+                }
+                _ = self.clients.changed() => {
+                    // Not seen yet by who calls this.
+                    self.clients.mark_changed();
+                    return Ok(());
+                }
+                permit = sender.reserve(), if !self.outbox.is_empty() => {
+                    let Ok(permit) = permit else { return Ok(()) };
+                    self.tell(permit);
+                    while !self.outbox.is_empty() && let Ok(permit) = sender.try_reserve() {
+                        self.tell(permit);
+                    }
+                }
+                () = sender.closed() => return Ok(()),
+                () = tokio::time::sleep_until(relist), if self.outbox.is_empty() => {
+                    self.list().await?;
                     relist = Instant::now() + RELIST;
-                    continue;
                 }
-            };
-            let mut events = vec![event];
-            // What has come already is read together.
-            while events.len() < BATCH && !is_session(&events) {
-                match watcher.changed().now_or_never() {
-                    Some(event) => events.push(event),
-                    None => break,
-                }
-            }
-            let over = is_session(&events);
-            if over {
-                events.pop();
-            }
-            if self.refresh(events).await?.is_err() {
-                return Ok(Stop::Done);
-            }
-            if over {
-                let told = self.tell_lost().await;
-                return Ok(if told.is_err() { Stop::Done } else { Stop::Again });
             }
         }
     }
 
-    fn is_followed(&self, path: &str) -> bool {
-        self.subtrees
-            .iter()
-            .any(|top| path.strip_prefix(top.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    fn tell(&mut self, permit: mpsc::Permit<'_, Change>) {
+        let Some(change) = self.outbox.pop_front() else { return };
+        match &change {
+            Change::Put { path, stat, .. } => drop(self.known.insert(path.clone(), stat.mzxid)),
+            Change::Gone { path } => drop(self.known.remove(path)),
+            Change::Session { .. } | Change::Lost | Change::Listing | Change::Listed => {}
+        }
+        permit.send(change);
     }
 
-    /// Reads the nodes that events speak of, all at once, and tells them in the order of the events.
-    async fn refresh(&mut self, events: Vec<zk::WatchedEvent>) -> Result<Result<(), Stop>, ReadError> {
-        let mut paths: Vec<String> = Vec::new();
-        for event in events {
-            if self.is_followed(&event.path) && !paths.contains(&event.path) {
-                paths.push(event.path);
-            }
-        }
+    /// Reads nodes that changed, all at once.
+    async fn read(&mut self, paths: Vec<String>) -> Result<(), ReadError> {
         let store = self.store.clone();
-        let nodes = futures::future::try_join_all(paths.iter().map(|path| store.get(path))).await?;
-        for (path, node) in paths.into_iter().zip(nodes) {
-            let told = match node {
-                Some((data, stat)) => self.put(path, data, stat).await,
-                None => self.gone(path).await,
-            };
-            if told.is_err() {
-                return Ok(told);
+        let reads = paths.into_iter().map(|path| {
+            let store = store.clone();
+            async move {
+                match store.get(&path).await {
+                    // As a list leaves it out.
+                    Err(error) if error.is_denied() => Ok((path, None)),
+                    other => other.map(|node| (path, node)),
+                }
+            }
+        });
+        let nodes: Vec<_> = futures::stream::iter(reads).buffered(BATCH).try_collect().await?;
+        for (path, node) in nodes {
+            match node {
+                Some((_, stat)) if self.known.get(&path) == Some(&stat.mzxid) => {}
+                Some((data, stat)) => self.outbox.push_back(Change::Put { path, data, stat }),
+                None if self.known.contains_key(&path) => self.outbox.push_back(Change::Gone { path }),
+                None => {}
             }
         }
-        Ok(Ok(()))
-    }
-
-    async fn put(&mut self, path: String, data: Vec<u8>, stat: Stat) -> Result<(), Stop> {
-        if self.known.get(&path) != Some(&stat.mzxid) {
-            self.known.insert(path.clone(), stat.mzxid);
-            self.tell(Change::Put { path, data, stat }).await?;
-        }
         Ok(())
     }
 
-    async fn gone(&mut self, path: String) -> Result<(), Stop> {
-        if self.known.remove(&path).is_some() {
-            self.tell(Change::Gone { path }).await?;
-        }
-        Ok(())
-    }
-
-    /// Lists everything and tells what differs from what was told before.
-    async fn list(&mut self) -> Result<Result<(), Stop>, ReadError> {
-        let mut listed = Vec::new();
-        for top in &self.subtrees {
-            listed.extend(self.store.list(top).await?);
-        }
-        Ok(self.tell_list(listed).await)
-    }
-
-    async fn tell_list(&mut self, listed: Vec<(String, Vec<u8>, Stat)>) -> Result<(), Stop> {
-        self.lost = false;
-        self.tell(Change::Listing).await?;
-        let mut vanished = std::mem::take(&mut self.known);
+    /// Lists everything and finds what differs from what was told before.
+    async fn list(&mut self) -> Result<(), ReadError> {
         let mut news = Vec::new();
-        for (path, data, stat) in listed {
-            if vanished.remove(&path) != Some(stat.mzxid) {
-                news.push((path.clone(), data, stat));
+        let mut there = BTreeSet::new();
+        for top in &self.subtrees {
+            for (path, data, stat) in self.store.list(top).await? {
+                if self.known.get(&path) != Some(&stat.mzxid) {
+                    news.push(Change::Put { path: path.clone(), data, stat });
+                }
+                there.insert(path);
             }
-            self.known.insert(path, stat.mzxid);
         }
+        self.outbox.push_back(Change::Listing);
         // Children before their parents.
-        for path in vanished.into_keys().rev() {
-            self.tell(Change::Gone { path }).await?;
-        }
-        for (path, data, stat) in news {
-            self.tell(Change::Put { path, data, stat }).await?;
-        }
-        self.tell(Change::Listed).await
+        let vanished = self.known.keys().rev().filter(|path| !there.contains(*path)).cloned();
+        self.outbox.extend(vanished.map(|path| Change::Gone { path }));
+        self.outbox.extend(news);
+        self.outbox.push_back(Change::Listed);
+        Ok(())
     }
 }
 
-fn is_session(events: &[zk::WatchedEvent]) -> bool {
-    events.last().is_some_and(|e| e.event_type == zk::EventType::Session)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subtrees_are_watched_at_the_lowest_path_above_them() {
+        let above = |paths: &[&str]| lowest_above(&paths.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>());
+        assert_eq!(above(&["/maas/specs"]), "/maas/specs");
+        assert_eq!(above(&["/maas/specs/a", "/maas/status"]), "/maas");
+        assert_eq!(above(&["/maas", "/maas/status"]), "/maas");
+        assert_eq!(above(&["/ab", "/a"]), "/");
+        assert_eq!(above(&[]), "/");
+    }
+
+    #[test]
+    fn a_node_that_changes_often_waits_once() {
+        let mut changed = Changed::default();
+        for n in 0..5_000 {
+            changed.add(format!("/{}", n % 3));
+        }
+        assert_eq!(changed.take(2), ["/0", "/1"]);
+        changed.add("/0".to_owned());
+        assert_eq!(changed.take(9), ["/2", "/0"]);
+    }
 }

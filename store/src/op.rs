@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Most bytes of one request: the server's default `jute.maxbuffer` is 1 MiB, and what passes it closes the connection.
+const REQUEST_LIMIT: usize = 1_000_000;
+
 /// One operation of a multi. A multi happens whole or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -52,13 +55,23 @@ impl Op {
     }
 
     /// Bytes it adds to a request.
-    pub(crate) fn size(&self) -> usize {
+    fn size(&self) -> usize {
         let data = match self {
             Self::Create { data, .. } | Self::Set { data, .. } => data.len(),
             Self::Delete { .. } | Self::Check { .. } => 0,
         };
         self.path().len() + data + 64
     }
+}
+
+/// Refuses a multi that is larger than a request may be.
+pub(crate) fn check_size(ops: &[Op]) -> Result<(), CommitError> {
+    let size = ops.iter().map(Op::size).sum();
+    if size <= REQUEST_LIMIT {
+        return Ok(());
+    }
+    let path = ops.iter().max_by_key(|op| op.size()).map(|op| op.path().to_owned()).unwrap_or_default();
+    Err(CommitError::TooLarge { path, size, limit: REQUEST_LIMIT })
 }
 
 /// What the server says of a node.

@@ -49,6 +49,19 @@ impl Root {
     }
 }
 
+/// The path above a path; `/` is its own.
+pub(crate) fn parent(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(0) | None => "/",
+        Some(at) => path.get(..at).unwrap_or("/"),
+    }
+}
+
+/// Whether a path is that of `top` or of something below it.
+pub(crate) fn is_within(path: &str, top: &str) -> bool {
+    path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || top == "/")
+}
+
 /// A place in the tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the fields of every variant are the names in its path")]
@@ -156,7 +169,7 @@ impl Node {
             ["operator", "leader"] => Some(Self::Leader),
             ["operator", "stop"] => Some(Self::Stop),
             ["service", model] => Some(Self::MetronModel { model: model.parse().ok()? }),
-            ["service", model, container] => {
+            ["service", model, container] if !container.is_empty() => {
                 Some(Self::MetronInstance { model: model.parse().ok()?, container: (*container).to_owned() })
             }
             ["revisions" | "instances" | "endpoints" | "events", namespace] => {
@@ -239,6 +252,13 @@ mod tests {
         }
         let root: Root = "/teams/soc/maas".parse().unwrap();
         assert_eq!(root.with_ancestors(), ["/teams", "/teams/soc", "/teams/soc/maas"]);
+    }
+
+    #[test]
+    fn what_is_within_is_told_by_whole_names() {
+        assert!(is_within("/a/b", "/a") && is_within("/a", "/a") && is_within("/a", "/"));
+        assert!(!is_within("/ab", "/a") && !is_within("/", "/a"));
+        assert_eq!((parent("/a/b"), parent("/a"), parent("/")), ("/a", "/", "/"));
     }
 
     fn nodes() -> impl Strategy<Value = Node> {

@@ -267,9 +267,12 @@ impl EventRing {
     pub const ENTRIES: usize = 50;
     /// Most bytes that they take.
     pub const BYTES: usize = 32 * 1024;
+    /// Most bytes of a message; a longer one is cut.
+    pub const MESSAGE: usize = 2048;
 
     /// Adds an event: one that says the same of the same instance counts up, and the oldest give way.
-    pub fn push(&mut self, event: Event) {
+    pub fn push(&mut self, mut event: Event) {
+        event.message.truncate(event.message.floor_char_boundary(Self::MESSAGE));
         let same = |e: &Event| e.reason == event.reason && e.object == event.object && e.message == event.message;
         let event = match self.0.iter().position(same) {
             Some(at) => {
@@ -336,6 +339,13 @@ mod tests {
         }
         assert!(ring.0.len() <= EventRing::ENTRIES && ring.encode().len() <= EventRing::BYTES);
         assert_eq!(ring.0.last().unwrap().last_ms, 499);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        let mut ring = EventRing::default();
+        ring.push(event(&"ü€\0".repeat(100_000), 1));
+        assert!(ring.0[0].message.len() <= EventRing::MESSAGE && ring.encode().len() <= EventRing::BYTES);
     }
 
     proptest! {

@@ -4,7 +4,8 @@ use maas_crd::{Name, Namespace};
 
 use crate::op::{CommitError, Op, Refusal, Stat};
 use crate::path::Node;
-use crate::session::{ReadError, Store};
+use crate::read::ReadError;
+use crate::session::Store;
 
 /// Longest spec, in bytes.
 pub const SPEC_LIMIT: usize = 64 * 1024;

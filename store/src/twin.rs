@@ -1,8 +1,10 @@
 //! The tree in memory, for simulation: the same words and the same refusals as a ZooKeeper server. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use crate::op::{CommitError, Done, Op, Refusal, Stat};
+use crate::op::{CommitError, Done, Op, Refusal, Stat, check_size};
+use crate::path::{is_within, parent};
 
 /// A session of the twin.
 pub type Session = i64;
@@ -26,13 +28,6 @@ impl Default for Tree {
     fn default() -> Self {
         let root = Entry { data: Vec::new(), stat: Stat::default() };
         Self { nodes: BTreeMap::from([("/".to_owned(), root)]), sessions: BTreeSet::new(), last_session: 0, zxid: 0 }
-    }
-}
-
-fn parent(path: &str) -> &str {
-    match path.rfind('/') {
-        Some(0) | None => "/",
-        Some(at) => path.get(..at).unwrap_or("/"),
     }
 }
 
@@ -75,11 +70,17 @@ impl Tree {
         if !self.sessions.contains(&session) {
             return Err(CommitError::Unavailable("the session is expired".to_owned()));
         }
-        let before = self.clone();
+        check_size(ops)?;
+        // A refused transaction has a zxid of its own on the server too.
         self.zxid += 1;
+        let mut before = Vec::new();
         let mut done = Vec::new();
         let mut changed = Vec::new();
         for (index, op) in ops.iter().enumerate() {
+            if !matches!(op, Op::Check { .. }) {
+                let touched = [parent(op.path()), op.path()];
+                before.extend(touched.map(|path| (path, self.nodes.get(path).cloned())));
+            }
             match self.apply(session, op, now_ms) {
                 Ok(one) => {
                     done.push(one);
@@ -88,15 +89,21 @@ impl Tree {
                     }
                 }
                 Err(why) => {
-                    // A refused transaction has a zxid of its own on the server too.
-                    let zxid = self.zxid;
-                    *self = before;
-                    self.zxid = zxid;
+                    self.undo(before);
                     return Err(CommitError::Refused { index, path: op.path().to_owned(), why });
                 }
             }
         }
         Ok((done, changed))
+    }
+
+    fn undo(&mut self, before: Vec<(&str, Option<Entry>)>) {
+        for (path, entry) in before.into_iter().rev() {
+            match entry {
+                Some(entry) => drop(self.nodes.insert(path.to_owned(), entry)),
+                None => drop(self.nodes.remove(path)),
+            }
+        }
     }
 
     fn apply(&mut self, session: Session, op: &Op, now_ms: i64) -> Result<Done, Refusal> {
@@ -166,18 +173,21 @@ impl Tree {
         self.nodes.get(path).map(|e| (e.data.as_slice(), e.stat))
     }
 
-    /// The names of a node's children.
+    /// The names of a node's children, sorted.
     #[must_use]
     pub fn children(&self, path: &str) -> Vec<String> {
-        let below = if path == "/" { "/".to_owned() } else { format!("{path}/") };
-        let names = self.nodes.keys().filter_map(|p| p.strip_prefix(below.as_str()));
+        let below = format!("{}/", path.trim_end_matches('/'));
+        let names = self.from(&below).map_while(|(p, _)| p.strip_prefix(below.as_str()));
         names.filter(|rest| !rest.is_empty() && !rest.contains('/')).map(ToOwned::to_owned).collect()
     }
 
-    /// A node and everything below it.
+    /// A node and everything below it, by path.
     pub fn list<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8], Stat)> + 'a {
-        let below = format!("{path}/");
-        let own = move |p: &str| p == path || p.starts_with(&below);
-        self.nodes.iter().filter(move |(p, _)| own(p)).map(|(p, e)| (p.as_str(), e.data.as_slice(), e.stat))
+        let same_start = self.from(path).take_while(move |(p, _)| p.starts_with(path));
+        same_start.filter(move |(p, _)| is_within(p, path)).map(|(p, e)| (p.as_str(), e.data.as_slice(), e.stat))
+    }
+
+    fn from(&self, path: &str) -> impl Iterator<Item = (&String, &Entry)> {
+        self.nodes.range::<str, _>((Bound::Included(path), Bound::Unbounded))
     }
 }

@@ -82,3 +82,47 @@ async fn an_expired_session_is_followed_by_a_new_one() {
     store.commit(&[create("/maas/endpoints/after", "")]).await.unwrap();
     until(&mut mirror, &mut view, |v| v.contains_key("/maas/endpoints/after")).await;
 }
+
+#[tokio::test]
+async fn a_reader_that_was_away_gets_the_newest_of_each_node() {
+    let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
+    let store = Store::open(Config::new(cluster.quorum())).await.unwrap();
+    store.init().await.unwrap();
+    // What is followed need not be there yet.
+    let mut mirror = mirror(&store, vec!["/maas/status/late".to_owned(), "/maas/events".to_owned()]);
+    let mut view = BTreeMap::new();
+    until(&mut mirror, &mut view, |v| v.contains_key("/maas/events")).await;
+    let names: Vec<String> = (0..40).map(|n| format!("/maas/status/late/{n}")).collect();
+    let mut ops = vec![create("/maas/status/late", "")];
+    ops.extend(names.iter().map(|path| create(path, "0")));
+    store.commit(&ops).await.unwrap();
+    // Far more changes than may wait for the reader, who does not read.
+    for round in 1..=50 {
+        let set = |path: &String| Op::Set { path: path.clone(), data: format!("{round}").into_bytes(), version: None };
+        store.commit(&names.iter().map(set).collect::<Vec<_>>()).await.unwrap();
+    }
+    let mut removed = vec![Op::Delete { path: names[0].clone(), version: Some(50) }];
+    removed.push(create("/maas/events/last", ""));
+    store.commit(&removed).await.unwrap();
+    until(&mut mirror, &mut view, |v| v.contains_key("/maas/events/last")).await;
+    assert!(!view.contains_key(&names[0]));
+    assert!(names[1..].iter().all(|path| view[path] == "50"), "{view:?}");
+}
+
+#[tokio::test]
+async fn a_mirror_says_lost_while_the_server_is_away_and_once_only() {
+    let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
+    let store = Store::open(Config::new(cluster.quorum())).await.unwrap();
+    store.init().await.unwrap();
+    let mut mirror = mirror(&store, vec!["/maas/specs".to_owned()]);
+    until(&mut mirror, &mut BTreeMap::new(), |v| v.contains_key("/maas/specs")).await;
+    let session = store.session_id();
+    cluster.zookeeper().kill().unwrap();
+    let told = timeout(Duration::from_secs(5), mirror.next()).await.expect("told within seconds");
+    assert_eq!(told, Change::Lost);
+    cluster.zookeeper().restart().await.unwrap();
+    let after = async { [mirror.next().await, mirror.next().await, mirror.next().await] };
+    let after = timeout(Duration::from_secs(20), after).await.unwrap();
+    // The session outlives a restart of the server, and nothing changed.
+    assert_eq!(after, [Change::Session { id: session }, Change::Listing, Change::Listed]);
+}

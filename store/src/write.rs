@@ -1,0 +1,128 @@
+//! Conditional commits to a real ZooKeeper, each with a deadline.
+
+use tokio::time::timeout;
+use zookeeper_client as zk;
+
+use crate::acl::Above;
+use crate::op::{CommitError, Done, Op, Refusal, Stat, check_size};
+use crate::path::Node;
+use crate::read::stat_of;
+use crate::session::Store;
+
+/// A version that no node has.
+const NO_VERSION: i32 = -2;
+
+impl Store {
+    /// Commits one multi; a create takes its parent's access control list. Not cancel-safe in effect: a request whose
+    /// future was dropped may still be applied, which is why every write should name a version.
+    ///
+    /// # Errors
+    /// The operation that was refused; or nobody knows whether it happened.
+    pub async fn commit(&self, ops: &[Op]) -> Result<Vec<Done>, CommitError> {
+        check_size(ops)?;
+        let deadline = self.deadline();
+        let client = self.client().map_err(|error| CommitError::Unavailable(error.to_string()))?;
+        match timeout(deadline, self.commit_with(&client, ops)).await {
+            Ok(result) => result,
+            Err(_) => Err(CommitError::Unknown(format!("no answer within {:.0} s", deadline.as_secs_f64()))),
+        }
+    }
+
+    async fn commit_with(&self, client: &zk::Client, ops: &[Op]) -> Result<Vec<Done>, CommitError> {
+        loop {
+            let aboves = self.shared.acls.above(client, ops).await?;
+            let mut writer = client.new_multi_writer();
+            for (index, (op, above)) in ops.iter().zip(&aboves).enumerate() {
+                let refused = |_| CommitError::Refused { index, path: op.path().to_owned(), why: Refusal::Other };
+                add(&mut writer, op, above).map_err(refused)?;
+            }
+            let error = match writer.commit().await {
+                Ok(results) => return Ok(results.into_iter().map(done).collect()),
+                Err(error) => error,
+            };
+            let came_to_be = matches!(&error, zk::MultiWriteError::OperationFailed { index, source: zk::Error::BadVersion }
+                if matches!(aboves.get(*index), Some(Above::Missing(_))));
+            if !came_to_be {
+                return Err(classify(ops, error));
+            }
+        }
+    }
+
+    /// Makes the root and its folders where they are missing. Safe to repeat and to run side by side. Returns
+    /// whether anyone may write the tree: an open ZooKeeper is used as Metron did, and deserves a warning.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn init(&self) -> Result<bool, CommitError> {
+        let folders = Node::folders();
+        for path in self.root().with_ancestors().into_iter().chain(folders.iter().map(|f| self.path(f))) {
+            // Looked at first: what is above the root may be closed to this identity, and need not be touched.
+            if matches!(self.get(&path).await, Ok(Some(_))) {
+                continue;
+            }
+            match self.commit(&[Op::Create { path, data: Vec::new(), ephemeral: false }]).await {
+                Err(error) if error.refusal() == Some(Refusal::NodeExists) => {}
+                other => drop(other?),
+            }
+        }
+        let path = self.root().to_string();
+        let list = self.within(&path, async { self.shared.acls.of(&self.client()?, &path).await }).await;
+        match list {
+            Ok(list) => {
+                Ok(list.iter().any(|acl| acl.scheme() == "world" && acl.permission().has(zk::Permission::WRITE)))
+            }
+            Err(error) if error.is_denied() => Ok(false),
+            Err(error) => Err(CommitError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+fn add(writer: &mut zk::MultiWriter<'_>, op: &Op, above: &Above<'_>) -> Result<(), zk::Error> {
+    match (op, above) {
+        (Op::Create { path, data, ephemeral }, Above::List(list)) => {
+            let mode = if *ephemeral { zk::CreateMode::Ephemeral } else { zk::CreateMode::Persistent };
+            writer.add_create(path, data, &mode.with_acls(zk::Acls::new(list)))
+        }
+        // In place of the create, which would be refused for this: its answer comes in its place among the operations'.
+        // The parent that someone makes just now is another's answer, since the node must have that parent's list.
+        (Op::Create { .. }, Above::Missing(parent)) => writer.add_check_version(parent, NO_VERSION),
+        (Op::Create { .. }, Above::Nothing) => Err(zk::Error::InvalidAcl),
+        (Op::Set { path, data, version }, _) => writer.add_set_data(path, data, *version),
+        (Op::Delete { path, version }, _) => writer.add_delete(path, *version),
+        (Op::Check { path, version }, _) => writer.add_check_version(path, *version),
+    }
+}
+
+fn done(result: zk::MultiWriteResult) -> Done {
+    match result {
+        zk::MultiWriteResult::Delete => Done::Deleted,
+        // ZOOKEEPER-4026: a created node's stat may be missing.
+        zk::MultiWriteResult::Create { stat, .. } if stat.czxid <= 0 => Done::Created(Stat::default()),
+        zk::MultiWriteResult::Create { stat, .. } => Done::Created(stat_of(&stat)),
+        zk::MultiWriteResult::SetData { stat } => Done::Set(stat_of(&stat)),
+        _ => Done::Checked,
+    }
+}
+
+fn classify(ops: &[Op], error: zk::MultiWriteError) -> CommitError {
+    match error {
+        zk::MultiWriteError::OperationFailed { index, source } => {
+            let path = ops.get(index).map_or("", Op::path).to_owned();
+            let why = match source {
+                zk::Error::NodeExists => Refusal::NodeExists,
+                zk::Error::NoNode => Refusal::NoNode,
+                zk::Error::BadVersion => Refusal::BadVersion,
+                zk::Error::NotEmpty => Refusal::NotEmpty,
+                zk::Error::NoChildrenForEphemerals => Refusal::NoChildrenForEphemerals,
+                zk::Error::NoAuth | zk::Error::InvalidAcl => Refusal::NoAuth,
+                _ => Refusal::Other,
+            };
+            CommitError::Refused { index, path, why }
+        }
+        zk::MultiWriteError::RequestFailed { source } => match source {
+            zk::Error::NoHosts | zk::Error::AuthFailed => CommitError::Unavailable(source.to_string()),
+            // An expired session too: the request may have been applied before.
+            _ => CommitError::Unknown(source.to_string()),
+        },
+    }
+}
