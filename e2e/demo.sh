@@ -60,13 +60,14 @@ run cat "$work/dga.yaml"
 run maasctl apply -f "$work/dga.yaml"
 maasctl get models -w >"$work/watch" 2>&1 &
 watcher=$!
+endpoints() { maasctl get endpoints --no-headers | awk '{print $1, $4}' | sort; }
 ready_is() { maasctl get models dga-1.0 --no-headers 2>/dev/null | grep -q " $1 "; }
 until_true 30 ready_is 3/3 || fail "three replicas were not ready"
 run maasctl get instances
 
 say "Kill one model with -9 while the others are called"
-victim=$(maasctl get endpoints --no-headers -o wide | awk '{print $NF}' | head -1)
-python3 "$here/e2e/caller.py" "$work/calls" $(maasctl get endpoints -o yaml | sed -n 's/^ *-\{0,1\} *url: *//p') >"$work/caller.log" 2>&1 &
+victim=$(endpoints | awk 'NR==1 {print $2}')
+python3 "$here/e2e/caller.py" "$work/calls" $(endpoints | awk '{print $2}') >"$work/caller.log" 2>&1 &
 caller=$!
 until_true 10 test -s "$work/calls" || fail "the caller does not call"
 port=${victim##*:}
@@ -77,16 +78,16 @@ until_true 10 ready_is 2/3 || true
 until_true 30 ready_is 3/3 || fail "the killed model did not come back"
 
 say "Kill the operator itself with -9"
-before=$(maasctl get endpoints --no-headers | sort)
-attempt=$(maasctl service status | sed -n 's/^attempt: *//Ip')
+before=$(endpoints)
+attempt=$(maasctl service status | sed -n 's/^Attempt: *//p')
 operator=$(pgrep -f "^./maas-operator" | while read -r p; do tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -q "^PWD=$work/" && echo "$p"; done | head -1)
 [ -n "$operator" ] || fail "no operator process found"
 echo "killing -9 the operator (pid $operator, attempt $attempt)"
 kill -9 "$operator"
-next_attempt() { maasctl service status | grep -iq '^ready: *true' && [ "$(maasctl service status | sed -n 's/^attempt: *//Ip')" != "$attempt" ]; }
+next_attempt() { maasctl service status | grep -q '(epoch 2,' && maasctl service status | grep -q '^Ready: *true'; }
 until_true 30 next_attempt || fail "no new operator"
 run maasctl service status
-after=$(maasctl get endpoints --no-headers | sort)
+after=$(endpoints)
 [ "$before" = "$after" ] && echo "the same three endpoints serve on: no container was restarted" || fail "endpoints changed"
 kill -INT "$caller"; wait "$caller" || fail "calls to the other instances failed: $(cat "$work/caller.log")"
 caller=
@@ -104,6 +105,8 @@ run maasctl service stop
 
 say "The end: the cluster goes, and no process stays"
 kill "$cluster"; wait "$cluster" 2>/dev/null || true; cluster=
-left=$(for p in /proc/[0-9]*; do grep -qs "$work/cluster" "$p/cmdline" "$p/environ" && echo "${p#/proc/}"; done | grep -v "^$$\$" || true)
+left=$(for p in /proc/[0-9]*; do
+  { tr '\0' ' ' <"$p/cmdline"; readlink "$p/cwd"; } 2>/dev/null | grep -q "$work/cluster/" && echo "${p#/proc/}"
+done || true)
 [ -z "$left" ] || fail "processes are left: $left"
 printf '\n%sdone in %d s: declared, live, listed, called, killed, healed, removed; nothing is left.%s\n' "$bold" $((SECONDS - began)) "$plain"
