@@ -368,3 +368,29 @@ fn a_container_smaller_than_asked_is_surplus_and_the_ask_stays_open() {
     assert_eq!(ledger.answer(&response).surplus.len(), 1);
     assert!(ledger.has_open() && ledger.has_unsent());
 }
+
+#[test]
+fn a_grant_that_crosses_a_changed_ask_takes_the_new_number_back() {
+    let (mut rm, mut ledger) = (ResourceManager::started(), Ledger::default());
+    ledger.ask(1, ask(1, 256));
+    let response = rm.allocate(&ledger.request()).unwrap();
+    ledger.answer(&response);
+    rm.schedule();
+    ledger.ask(1, ask(1, 128));
+    let response = rm.allocate(&ledger.request()).unwrap();
+    assert_eq!(ledger.answer(&response).granted.len(), 1);
+    let rows = ledger.request().asks;
+    assert_eq!(rows.iter().map(|row| (row.id, row.count)).collect::<Vec<_>>(), [(1, 0)]);
+}
+
+#[test]
+fn a_grant_that_crosses_nothing_is_followed_by_silence() {
+    let (mut rm, mut master) = (ResourceManager::started(), Master::default());
+    master.wanted.insert(1, 1);
+    master.ledger.ask(1, ask(1, 128));
+    master.turn(&mut rm);
+    rm.schedule();
+    master.turn(&mut rm);
+    assert_eq!(master.kept.len(), 1);
+    assert!(!master.ledger.has_unsent());
+}
