@@ -175,7 +175,7 @@ enum Step {
     Turn,
     RequestLost,
     AnswerLost,
-    Crash,
+    Crash { half: bool },
     Restart,
 }
 
@@ -189,7 +189,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Turn),
         1 => Just(Step::RequestLost),
         1 => Just(Step::AnswerLost),
-        1 => Just(Step::Crash),
+        1 => any::<bool>().prop_map(|half| Step::Crash { half }),
         1 => Just(Step::Restart),
     ]
 }
@@ -226,10 +226,13 @@ proptest! {
                 Step::Turn => master.turn(&mut rm),
                 Step::RequestLost => { master.ledger.request(); }
                 Step::AnswerLost => { let _ = rm.allocate(&master.ledger.request()); }
-                Step::Crash => {
+                Step::Crash { half } => {
                     // Only a request that the ResourceManager has not taken can fail so.
-                    if !master.ledger.is_waiting() {
-                        master.ledger.request();
+                    if rm.registered && !master.ledger.is_waiting() {
+                        let request = master.ledger.request();
+                        if half && request.asks.iter().all(|row| row.capability.memory_mb <= MAXIMUM) {
+                            rm.table.extend(request.asks.into_iter().map(|r| ((r.priority, r.id), (r.capability, r.count))));
+                        }
                         master.ledger.failed(&crash());
                     }
                 }
