@@ -1,0 +1,52 @@
+//! The life of deployments on real daemons: declared, scaled, replaced, healed, removed.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod support;
+
+use support::{Maas, http, kill, manifest, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_becomes_endpoints_and_goes_without_a_trace() {
+    let maas = Maas::start().await;
+    let payload = maas.dga().await;
+    maas.apply(&manifest("dga", 2, "256Mi", &payload, "")).good();
+    maas.until_ready("dga", "2/2");
+    for (_, url) in maas.endpoints() {
+        let (status, body) = http(&format!("{url}/apply?host=yahoo.com")).await.unwrap();
+        assert_eq!((status, body.contains("legit")), (200, true));
+    }
+
+    // A model's own death is healed in place, a container's by another one.
+    let before = maas.endpoints();
+    kill(maas.pids("dga.py")[0]);
+    assert!(until(std::time::Duration::from_secs(20), || maas.endpoints() != before));
+    maas.until_ready("dga", "2/2");
+    kill(maas.pids("maas-runner")[0]);
+    assert!(until(std::time::Duration::from_secs(20), || maas.endpoints().iter().any(|(i, _)| i.ends_with("1-3"))));
+    maas.until_ready("dga", "2/2");
+
+    // Scaled to zero and back.
+    maas.ctl(&["scale", "dga", "--replicas", "0", "--wait"]).good();
+    assert!(until(std::time::Duration::from_secs(20), || maas.pids("maas-runner").is_empty()));
+    maas.ctl(&["scale", "dga", "--replicas", "1", "--wait"]).good();
+
+    maas.ctl(&["delete", "model", "dga", "--wait"]).good();
+    assert!(until(std::time::Duration::from_secs(20), || maas.pids("maas-runner").is_empty()));
+    for folder in [
+        "specs/ModelDeployment/default",
+        "status/ModelDeployment/default",
+        "instances/default",
+        "endpoints/default",
+        "revisions/default",
+        "events/default",
+        "service",
+    ] {
+        let path = format!("/maas/{folder}");
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while maas.store.children(&path).await.unwrap().is_some_and(|left| !left.is_empty()) {
+            assert!(std::time::Instant::now() < end, "something is left in {path}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+    maas.ctl(&["service", "stop"]).good();
+}
