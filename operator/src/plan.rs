@@ -329,19 +329,25 @@ fn prune(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, uid: i64) 
     }
 }
 
-/// Turns what changed since the last look into events.
+/// Turns what changed since the last look into events. The first look of an operator at a deployment tells nothing:
+/// what it finds was told by the one before.
 fn notice(observed: &Observed<'_>, memory: &mut Memory, uid: i64, now: Time) {
+    let first = !std::mem::replace(&mut memory.looked, true);
     for (iid, instance) in observed.instances.iter().filter(|(_, i)| is_live(i, uid)) {
         let name = iid.to_string();
-        if is_ready(instance) && memory.ready.insert(*iid) {
+        let restarts = instance.runner.as_ref().map_or(0, |r| r.restarts);
+        if restarts > memory.restarts.get(iid).copied().unwrap_or(0) {
+            memory.restarts.insert(*iid, restarts);
+            memory.ready.remove(iid);
+            if !first {
+                let exit = instance.runner.as_ref().and_then(|r| r.last_exit.as_ref());
+                let message = format!("Instance {iid}: {}", status::crashed(restarts, exit));
+                memory.tell(EventKind::Warning, "ModelExited", message, name.clone(), now);
+            }
+        }
+        if is_ready(instance) && memory.ready.insert(*iid) && !first {
             let url = instance.endpoint.as_ref().map_or("", |e| e.url.as_str()).to_owned();
             memory.tell(EventKind::Normal, "Ready", format!("Instance {iid} answers at {url}."), name, now);
-        } else if let Some(report) = &instance.runner
-            && report.restarts > memory.restarts.get(iid).copied().unwrap_or(0)
-        {
-            memory.restarts.insert(*iid, report.restarts);
-            let message = format!("Instance {iid}: {}", status::crashed(report.restarts, report.last_exit.as_ref()));
-            memory.tell(EventKind::Warning, "ModelExited", message, name, now);
         }
     }
 }

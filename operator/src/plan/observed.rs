@@ -117,6 +117,8 @@ pub struct Memory {
     pub stopping: BTreeMap<Iid, Stopping>,
     /// Restarts already told as events.
     pub restarts: BTreeMap<Iid, u32>,
+    /// This operator has looked at it before.
+    pub looked: bool,
     /// Instances already told as ready.
     pub ready: BTreeSet<Iid>,
     /// Ended containers already counted as failures.
