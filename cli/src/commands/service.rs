@@ -132,9 +132,12 @@ pub(crate) async fn status(settings: &Settings) -> anyhow::Result<ExitCode> {
     let wanted: u32 = models.iter().filter_map(crate::tree::Deployment::replicas).sum();
     let ready: u32 = models.iter().filter_map(|model| model.status.as_ref()).map(|status| status.ready_replicas).sum();
     let attempt = report.attempt.map_or_else(|| "<none>".to_owned(), |attempt| attempt.attempt.to_string());
+    // A killed operator's node stands until its session ends: what it says is not the living attempt's.
+    let living = report.attempt.map(|attempt| attempt.attempt);
     let (leader, is_ready) = match &known.leader {
         Some(leader) => {
-            (format!("{} (epoch {}, maas-operator {})", leader.host, leader.epoch, leader.version), leader.ready)
+            let text = format!("{} (epoch {}, maas-operator {})", leader.host, leader.epoch, leader.version);
+            (text, leader.ready && living == i32::try_from(leader.attempt).ok())
         }
         None => ("<none>".to_owned(), false),
     };
