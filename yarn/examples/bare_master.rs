@@ -6,7 +6,6 @@
 //!
 //! Each line on stdout is an event and the ms since the ask: `granted 3 14.2 container_…`, `started 3 19.8 container_…`.
 //! `examples/submit.rs` runs it.
-#![allow(clippy::print_stdout)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,7 +1,6 @@
 //! Runs a program that lies on every node as an application master, and prints what comes of it.
 //!
 //! `submit <program> [NAME=value]...` with `HADOOP_CONF_DIR` set; the values go into the master's environment.
-#![allow(clippy::print_stdout)]
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 

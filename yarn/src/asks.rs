@@ -1,16 +1,5 @@
 //! The ledger of asks: what an application master wants, what the ResourceManager was told of it, and what came of it.
 //! Pure. It does the bookkeeping that `AMRMClient` does for Java.
-//!
-//! The ResourceManager keeps an *absolute* number of outstanding containers for each (priority, id) and lowers it with
-//! each container it grants. A number sent too late is therefore too high, and what is granted then is surplus. The
-//! ledger sends a number only where the ResourceManager's differs or is not known for certain, and gives every surplus
-//! container back.
-//!
-//! A turn is [`request`](Ledger::request), the call, then [`answer`](Ledger::answer) or [`failed`](Ledger::failed). When
-//! no answer came at all, the next `request` is the same as the last, as the ResourceManager demands.
-//!
-//! The ResourceManager refuses a request as a whole for one ask above the largest node, and that may shrink at any
-//! time. After such a refusal the ledger sends asks one by one, and keeps back the one that is refused alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,13 +51,24 @@ enum Told {
 
 type Key = (i64, i32);
 
-/// See the [module's text](self).
+/// What is wanted and what the ResourceManager was told of it.
+///
+/// The ResourceManager keeps an *absolute* number of outstanding containers for each (priority, id) and lowers it with
+/// each container it grants. A number sent too late is therefore too high, and what is granted then is surplus. The
+/// ledger sends a number only where the ResourceManager's differs or is not known for certain, and gives every surplus
+/// container back.
+///
+/// A turn is [`request`](Self::request), the call, then [`answer`](Self::answer) or [`failed`](Self::failed). When
+/// no answer came at all, the next `request` is the same as the last, as the ResourceManager demands.
+///
+/// The ResourceManager refuses a request as a whole for one ask above the largest node, and that may shrink at any
+/// time. After such a refusal the ledger sends asks one by one, and keeps back the one that is refused alone.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     open: BTreeMap<i64, Ask>,
     told: BTreeMap<Key, Told>,
     /// Open asks that were refused, and are not sent until they are changed or asked for anew.
-    refused: BTreeSet<i64>,
+    kept_back: BTreeSet<i64>,
     /// A request was refused for one of its asks: they are sent one by one.
     careful: bool,
     /// Containers given back and not yet seen to have ended; whether the ResourceManager was told.
@@ -84,14 +84,14 @@ impl Ledger {
     /// used again, which asks for another container.
     pub fn ask(&mut self, id: i64, ask: Ask) {
         if self.open.get(&id) != Some(&ask) {
-            self.refused.remove(&id);
+            self.kept_back.remove(&id);
             self.open.insert(id, ask);
         }
     }
 
     /// Wants none under `id` (any more). A container that was granted meanwhile becomes surplus.
     pub fn cancel(&mut self, id: i64) {
-        self.refused.remove(&id);
+        self.kept_back.remove(&id);
         self.open.remove(&id);
     }
 
@@ -118,13 +118,13 @@ impl Ledger {
 
     /// Whether any ask is open and not refused: a container may come with any answer.
     pub fn has_open(&self) -> bool {
-        self.open.len() > self.refused.len()
+        self.open.len() > self.kept_back.len()
     }
 
     /// Open asks that the ResourceManager refused: above its largest node, or for a label it does not have. Each is
     /// kept back until it is changed, or cancelled and asked again.
     pub fn refused_asks(&self) -> &BTreeSet<i64> {
-        &self.refused
+        &self.kept_back
     }
 
     /// Whether a request is out without an answer.
@@ -153,7 +153,7 @@ impl Ledger {
             count,
         };
         let open = |key: &Key| self.open.get(&key.0).filter(|ask| ask.priority == key.1);
-        let wanted = |key: &Key| open(key).filter(|_| !self.refused.contains(&key.0));
+        let wanted = |key: &Key| open(key).filter(|_| !self.kept_back.contains(&key.0));
         let nothing = Resource::new(1, 1);
         let gone = self.told.iter().filter(|(key, told)| wanted(key).is_none() && **told != Told::Nothing);
         // Cancelled first: the ResourceManager goes through the rows in order.
@@ -165,7 +165,8 @@ impl Ledger {
             .collect();
         let unsent = self.open.iter().filter(|(id, ask)| {
             let told = self.told.get(&(**id, ask.priority));
-            !self.refused.contains(id) && !matches!(told, Some(Told::One(capability)) if *capability == ask.capability)
+            !self.kept_back.contains(id)
+                && !matches!(told, Some(Told::One(capability)) if *capability == ask.capability)
         });
         let most = if self.careful { 1 } else { usize::MAX };
         rows.extend(unsent.take(most).map(|(id, ask)| row(&(*id, ask.priority), &ask.capability, 1)));
@@ -252,43 +253,41 @@ impl Ledger {
     pub fn failed(&mut self, error: &Error) {
         match error {
             Error::NotRegistered => self.resync(),
-            Error::ResponseId { expected } => {
-                // Answers were lost for good.
-                self.forget_request();
-                self.response_id = *expected;
-                self.told.values_mut().for_each(|told| *told = Told::Unsure);
-                self.forget_told();
-            }
-            Error::Refused { remote } => {
-                let asks = self.forget_request();
-                if remote.class.ends_with("ResourceRequestException") {
-                    self.blame(&asks);
-                }
-            }
-            Error::Rpc(hadoop_rpc::Error::Remote { .. }) => {
-                self.forget_request();
-            }
+            Error::ResponseId { expected } => self.expect_response_id(*expected),
+            Error::Refused { remote } if remote.class.ends_with("ResourceRequestException") => self.blame(),
+            Error::Refused { .. } | Error::Rpc(hadoop_rpc::Error::Remote { .. }) => self.refused(),
             // No answer: the same request again.
             _ => {}
         }
     }
 
-    /// The ResourceManager has taken nothing of the last request or, at worst, a part; its response id stands.
-    fn forget_request(&mut self) -> Vec<AskRow> {
-        let asks = self.in_flight.take().map(|request| request.asks).unwrap_or_default();
-        for row in &asks {
+    /// The last request was answered with an exception: the ResourceManager has taken nothing of it or, at worst, a
+    /// part, and its response id stands. Part of [`failed`](Self::failed), which also finds the ask that is at fault.
+    pub fn refused(&mut self) {
+        for row in self.in_flight.take().into_iter().flat_map(|request| request.asks) {
             self.told.insert((row.id, row.priority), Told::Unsure);
         }
-        asks
     }
 
-    fn blame(&mut self, asks: &[AskRow]) {
+    /// The ResourceManager expects another response id: answers were lost for good. Goes on with that id, and says all
+    /// numbers, releases and hosts again. Part of [`failed`](Self::failed).
+    pub fn expect_response_id(&mut self, expected: i32) {
+        self.refused();
+        self.response_id = expected;
+        self.told.values_mut().for_each(|told| *told = Told::Unsure);
+        self.forget_told();
+    }
+
+    /// The last request was refused for one of its asks. Alone in it, that ask is known; else they go one by one.
+    fn blame(&mut self) {
+        let asks = self.in_flight.iter().flat_map(|request| &request.asks);
+        let sent: Vec<AskRow> = asks.filter(|row| row.count > 0).cloned().collect();
+        self.refused();
         self.careful = true;
-        let mut more = asks.iter().filter(|row| row.count > 0);
-        if let (Some(row), None) = (more.next(), more.next())
+        if let [row] = sent.as_slice()
             && self.open.get(&row.id).is_some_and(|ask| ask.capability == row.capability)
         {
-            self.refused.insert(row.id);
+            self.kept_back.insert(row.id);
         }
     }
 
@@ -298,7 +297,7 @@ impl Ledger {
         self.in_flight = None;
         self.response_id = 0;
         self.told.clear();
-        self.refused.clear();
+        self.kept_back.clear();
         self.forget_told();
     }
 

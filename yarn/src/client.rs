@@ -45,19 +45,29 @@ impl ApplicationState {
 
 /// State of an attempt (`YarnApplicationAttemptStateProto`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum AttemptState {
+    /// Just made.
     #[default]
     New,
+    /// Known to the scheduler.
     Submitted,
+    /// Its master's container is asked for.
     Scheduled,
+    /// That container is being written to the ResourceManager's store.
     AllocatedSaving,
+    /// That container is there.
     Allocated,
+    /// The master is started and has not registered.
     Launched,
+    /// Over, badly.
     Failed,
+    /// The master has registered.
     Running,
+    /// The master has unregistered and not ended.
     Finishing,
+    /// Over, by its own word.
     Finished,
+    /// Killed.
     Killed,
 }
 
