@@ -35,8 +35,8 @@ pub enum Error {
         /// Where.
         url: String,
     },
-    /// More files than can be used.
-    #[error("{url} holds more than {most} files")]
+    /// More files or directories than can be used.
+    #[error("{url} holds more than {most} files or directories")]
     TooMany {
         /// Where.
         url: String,
@@ -109,5 +109,24 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Deadline { .. } | Self::Failed { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hdfs_says_is_told_in_one_line_and_by_kind() {
+        let rpc =
+            |class: &str| HdfsError::RPCError(class.to_owned(), "Permission denied: user=x\n\tat a.b.C".to_owned());
+        let denied = Error::of("hdfs://nn/a", "make", &rpc("org.apache.hadoop.security.AccessControlException"));
+        assert!(matches!(denied, Error::Denied { .. }) && !denied.is_transient());
+        let text = denied.to_string();
+        assert!(text.contains("hdfs://nn/a") && text.contains("user=x") && !text.contains('\n'), "{text}");
+        let missing = Error::of("hdfs://nn/a", "stat", &rpc("java.io.FileNotFoundException"));
+        assert!(matches!(missing, Error::Missing { .. }));
+        let other = Error::of("hdfs://nn/a", "make", &rpc("org.apache.hadoop.hdfs.server.namenode.SafeModeException"));
+        assert!(other.is_transient() && !other.to_string().contains('\n'), "{other}");
     }
 }

@@ -51,6 +51,7 @@ struct Shared {
 }
 
 /// File system and path of a location.
+#[derive(Debug)]
 struct Place {
     fs: String,
     path: String,
@@ -134,8 +135,14 @@ impl Hdfs {
         match tokio::time::timeout(CALL, request).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(source)) => Err(Error::of(&place.url(), what, &source)),
-            Err(_) => Err(Error::Deadline { url: place.url(), what, seconds: CALL.as_secs() }),
+            Err(_) => Err(self.hung(place, what)),
         }
+    }
+
+    /// A call had no answer. Its connection may never have one again: the next call makes a new one.
+    fn hung(&self, place: &Place, what: &'static str) -> Error {
+        self.shared.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(&place.fs);
+        Error::Deadline { url: place.url(), what, seconds: CALL.as_secs() }
     }
 
     /// What stands at a location; none when nothing does.
@@ -155,7 +162,7 @@ impl Hdfs {
     /// The files below a directory, sorted by path.
     ///
     /// # Errors
-    /// It is missing, or a file; more than `most` files; HDFS refused or did not answer.
+    /// It is missing, or a file; more than `most` files or directories below it; HDFS refused or did not answer.
     pub async fn list(&self, location: &str, most: usize) -> Result<Vec<FileInfo>, Error> {
         let place = self.place(location);
         match self.stat(location).await? {
@@ -165,17 +172,17 @@ impl Hdfs {
         }
         let client = self.client(&place)?;
         let listing = client.list_status_iter(&place.path, true);
-        let mut files = Vec::new();
-        while let Some(next) = tokio::time::timeout(CALL, listing.next()).await.map_err(|_| Error::Deadline {
-            url: place.url(),
-            what: "list",
-            seconds: CALL.as_secs(),
-        })? {
+        let (mut files, mut directories) = (Vec::new(), 0);
+        while let Some(next) =
+            tokio::time::timeout(CALL, listing.next()).await.map_err(|_| self.hung(&place, "list"))?
+        {
             let status = next.map_err(|source| Error::of(&place.url(), "list", &source))?;
-            if !status.isdir {
+            if status.isdir {
+                directories += 1;
+            } else {
                 files.push(info(&place.fs, &status));
             }
-            if files.len() > most {
+            if files.len() > most || directories > most {
                 return Err(Error::TooMany { url: place.url(), most });
             }
         }

@@ -1,22 +1,34 @@
 //! Uploads. hdfs-native's `close` sleeps 500 ms when its first `complete` overtakes the DataNode's report; a second
-//! `close`, after the first was cancelled, asks again at once. The length is checked afterwards in any case.
+//! `close`, after the first was cancelled, asks again at once. If the first was cancelled before its `complete` left,
+//! the file can't be completed at all: so this is for small files only, whose data is over in a moment, and what it
+//! fails on is written again.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use hdfs_native::WriteOptions;
 use hdfs_native::file::FileWriter;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
 
-use crate::{Error, FileInfo, Hdfs};
+use crate::{Error, FileInfo, Hdfs, Place};
 
-/// How long the first close may take: enough for a slow DataNode's complete to have left.
+/// Largest file that is closed in two steps.
+const SMALL: u64 = 4 << 20;
+/// How long the first step may take: enough for a slow DataNode's complete to have left.
 const FIRST_CLOSE: Duration = Duration::from_millis(100);
+/// How long the second may take; it answers in milliseconds, or never well.
+const SECOND_CLOSE: Duration = Duration::from_secs(2);
 /// How long one piece may take.
 const PIECE: Duration = Duration::from_secs(30);
 const PIECE_BYTES: usize = 1 << 20;
+/// Files of a tree that are under way at a time: nearly all of a small file's time is waiting.
+const AT_ONCE: usize = 16;
 
 impl Hdfs {
     /// Writes a local file to a location, over whatever file stands there. Parents are made.
@@ -24,77 +36,151 @@ impl Hdfs {
     /// # Errors
     /// The file can't be read; HDFS refused or did not answer. What was written in part stays.
     pub async fn upload(&self, local: &Path, location: &str) -> Result<FileInfo, Error> {
-        match self.write(local, location, true).await {
-            Err(error) if error.is_transient() => {
-                tracing::debug!(%error, "uploading again");
-                self.delete(location).await?;
-                self.write(local, location, false).await
+        let place = self.place(location);
+        let (mut writer, mut size) = self.send(local, &place).await?;
+        if size <= SMALL {
+            if self.close_small(&place, &mut writer).await?
+                && let Some(info) = self.stat(location).await?.filter(|info| info.size == size)
+            {
+                return Ok(info);
             }
-            other => other,
+            tracing::debug!("{} was not closed in time and is written again", place.url());
+            self.delete(location).await?;
+            (writer, size) = self.send(local, &place).await?;
+        }
+        self.call(&place, "close", writer.close()).await?;
+        match self.stat(location).await? {
+            Some(info) if info.size == size => Ok(info),
+            Some(info) => {
+                let message = format!("{} of {size} bytes arrived", info.size);
+                Err(Error::Failed { url: place.url(), what: "write", message })
+            }
+            None => Err(Error::Missing { url: place.url() }),
         }
     }
 
     /// Uploads a file to `directory/<sha256 of its content>/<its name>`, unless it is there already: a second upload
-    /// can't change what containers use. Side by side, the last one to finish names it.
+    /// can't change what containers use. Safe to repeat and to run side by side.
     ///
     /// # Errors
     /// As [`Hdfs::upload`].
     pub async fn upload_once(&self, local: &Path, directory: &str) -> Result<FileInfo, Error> {
         let (digest, size) = digest(local).await?;
         let name = local.file_name().map_or_else(|| "file".into(), |n| n.to_string_lossy());
-        let place = format!("{}/{digest}/{name}", directory.trim_end_matches('/'));
-        if let Some(found) = self.stat(&place).await?
-            && found.size == size
-        {
+        let location = format!("{}/{digest}/{name}", directory.trim_end_matches('/'));
+        let place = self.place(&location);
+        if let Some(found) = self.stat(&location).await?.filter(|found| found.size == size) {
             return Ok(found);
         }
-        let part = format!("{place}.{:016x}", rand::random::<u64>());
-        self.upload(local, &part).await?;
-        let (from, to) = (self.place(&part), self.place(&place));
-        let client = self.client(&from)?;
-        match self.call(&to, "name", client.rename(&from.path, &to.path, false)).await {
-            Ok(()) => {}
-            // Someone else was faster with the same content.
-            Err(_) if self.stat(&place).await?.is_some_and(|f| f.size == size) => drop(self.delete(&part).await?),
-            Err(error) => return Err(error),
-        }
-        self.stat(&place).await?.ok_or_else(|| Error::Missing { url: to.url() })
+        let part = self.part_of(&place);
+        let named = async {
+            self.upload(local, &part.url()).await?;
+            self.name(&part, &place).await
+        };
+        let named = named.await;
+        self.settle(named, &part, &place, |found| !found.is_directory && found.size == size).await
     }
 
-    async fn write(&self, local: &Path, location: &str, quick: bool) -> Result<FileInfo, Error> {
+    /// Uploads local files, by their paths below it, as a directory that is there whole or not at all, unless it is
+    /// there already: its name should tell its content apart, by a digest. Safe to repeat and to run side by side.
+    ///
+    /// # Errors
+    /// As [`Hdfs::upload`].
+    pub async fn upload_tree_once(&self, files: &BTreeMap<String, PathBuf>, location: &str) -> Result<FileInfo, Error> {
         let place = self.place(location);
-        let client = self.client(&place)?;
+        match self.stat(location).await? {
+            Some(found) if found.is_directory => return Ok(found),
+            Some(_) => return Err(Error::NotADirectory { url: place.url() }),
+            None => {}
+        }
+        let part = self.part_of(&place);
+        let named = async {
+            let below = part.url();
+            // Also for a tree without files.
+            self.mkdirs(&below).await?;
+            self.upload_all(files, &below).await?;
+            self.name(&part, &place).await
+        };
+        let named = named.await;
+        self.settle(named, &part, &place, |found| found.is_directory).await
+    }
+
+    async fn upload_all(&self, files: &BTreeMap<String, PathBuf>, below: &str) -> Result<(), Error> {
+        let failed = AtomicBool::new(false);
+        let uploads =
+            files.iter().map(|(name, local)| (format!("{below}/{name}"), local.clone())).map(|(to, local)| {
+                let failed = &failed;
+                async move {
+                    // Those that have begun come to their end: one whose future was dropped may still create its file
+                    // after all was deleted.
+                    if failed.load(Relaxed) {
+                        return Ok(());
+                    }
+                    let uploaded = self.upload(&local, &to).await.map(drop);
+                    failed.fetch_or(uploaded.is_err(), Relaxed);
+                    uploaded
+                }
+            });
+        let results: Vec<_> = futures::stream::iter(uploads).buffer_unordered(AT_ONCE).collect().await;
+        results.into_iter().collect()
+    }
+
+    /// A place of our own beside another.
+    fn part_of(&self, place: &Place) -> Place {
+        Place { fs: place.fs.clone(), path: format!("{}.{:016x}", place.path, rand::random::<u64>()) }
+    }
+
+    /// Gives what was uploaded its name, if nothing has it.
+    async fn name(&self, part: &Place, place: &Place) -> Result<(), Error> {
+        let client = self.client(place)?;
+        self.call(place, "name", client.rename(&part.path, &place.path, false)).await
+    }
+
+    /// What stands at a place after an upload to it, by us or by someone who was faster with the same.
+    async fn settle(
+        &self,
+        named: Result<(), Error>,
+        part: &Place,
+        place: &Place,
+        is_it: impl FnOnce(&FileInfo) -> bool,
+    ) -> Result<FileInfo, Error> {
+        if named.is_err() {
+            drop(self.delete(&part.url()).await);
+        }
+        match (named, self.stat(&place.url()).await) {
+            (_, Ok(Some(found))) if is_it(&found) => Ok(found),
+            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+            (Ok(()), Ok(_)) => Err(Error::Missing { url: place.url() }),
+        }
+    }
+
+    /// Creates a file and sends all its data. Returns its open writer and size.
+    async fn send(&self, local: &Path, place: &Place) -> Result<(FileWriter, u64), Error> {
+        let client = self.client(place)?;
         let failed = |source| Error::Local { path: local.to_owned(), source };
         let mut file = tokio::fs::File::open(local).await.map_err(failed)?;
         let options = WriteOptions::default().overwrite(true).create_parent(true).permission(0o644);
-        let mut writer = self.call(&place, "create", client.create(&place.path, options)).await?;
+        let mut writer = self.call(place, "create", client.create(&place.path, options)).await?;
         let mut size = 0;
         loop {
             let mut piece = Vec::with_capacity(PIECE_BYTES);
             let read = (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece).await.map_err(failed)?;
             if read == 0 {
-                break;
+                return Ok((writer, size));
             }
             size += read as u64;
             let deadline = || Error::Deadline { url: place.url(), what: "write", seconds: PIECE.as_secs() };
-            let written = tokio::time::timeout(PIECE, writer.write_bytes(Bytes::from(piece))).await;
+            let written = timeout(PIECE, writer.write_bytes(Bytes::from(piece))).await;
             written.map_err(|_| deadline())?.map_err(|source| Error::of(&place.url(), "write", &source))?;
-        }
-        self.close(&place, &mut writer, quick).await?;
-        let info = self.stat(location).await?.ok_or_else(|| Error::Missing { url: place.url() })?;
-        if info.size == size {
-            Ok(info)
-        } else {
-            let message = format!("{} of {size} bytes arrived", info.size);
-            Err(Error::Failed { url: place.url(), what: "write", message })
         }
     }
 
-    async fn close(&self, place: &crate::Place, writer: &mut FileWriter, quick: bool) -> Result<(), Error> {
-        if quick && let Ok(closed) = tokio::time::timeout(FIRST_CLOSE, writer.close()).await {
-            return closed.map_err(|source| Error::of(&place.url(), "close", &source));
+    /// Whether a file could be closed in two steps.
+    async fn close_small(&self, place: &Place, writer: &mut FileWriter) -> Result<bool, Error> {
+        if let Ok(closed) = timeout(FIRST_CLOSE, writer.close()).await {
+            return closed.map(|()| true).map_err(|source| Error::of(&place.url(), "close", &source));
         }
-        self.call(place, "close", writer.close()).await
+        Ok(matches!(timeout(SECOND_CLOSE, writer.close()).await, Ok(Ok(()))))
     }
 }
 

@@ -1,6 +1,7 @@
 //! On a real NameNode and DataNode.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use maas_e2e::Cluster;
@@ -44,10 +45,49 @@ async fn files_go_up_once_and_are_listed_and_deleted() {
     let denied = stranger.upload(&file, "/bin/x").await.unwrap_err();
     assert!(matches!(&denied, Error::Denied { message, .. } if !message.contains('\n')), "{denied}");
 
-    // A dead NameNode is an error within seconds.
+    // A dead NameNode is an error within seconds, and is reached again when it is back.
     cluster.name_node().kill().unwrap();
     let since = Instant::now();
     let error = hdfs.stat("/").await.unwrap_err();
-    assert!(since.elapsed() < Duration::from_secs(11), "{:?}", since.elapsed());
-    assert!(error.to_string().contains(&cluster.hdfs_url()), "{error}");
+    assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
+    assert!(error.is_transient() && error.to_string().contains(&cluster.hdfs_url()), "{error}");
+    cluster.name_node().restart().await.unwrap();
+    assert!(hdfs.stat("/").await.unwrap().unwrap().is_directory);
+
+    // One that hangs too.
+    cluster.name_node().pause().unwrap();
+    let error = hdfs.stat("/").await.unwrap_err();
+    assert!(matches!(error, Error::Deadline { .. }) && error.to_string().contains(&cluster.hdfs_url()), "{error}");
+    cluster.name_node().resume().unwrap();
+    assert!(hdfs.stat("/").await.unwrap().unwrap().is_directory);
+}
+
+#[tokio::test]
+async fn a_tree_is_there_whole_or_not_at_all() {
+    let cluster = Cluster::builder().hdfs_only().start().await.unwrap();
+    let hdfs = Hdfs::open(&cluster.conf_dir(), Some("root")).unwrap();
+    let local = tempfile::tempdir().unwrap();
+    let mut files = BTreeMap::new();
+    for n in 0..40_usize {
+        let path = local.path().join(format!("{n}"));
+        // Small ones and one that is closed in one step.
+        std::fs::write(&path, vec![b'x'; if n == 7 { 5 << 20 } else { n }]).unwrap();
+        files.insert(format!("lib/{n:02}"), path);
+    }
+    let tree = "/user/root/models/digest";
+    let (a, b) = tokio::join!(hdfs.upload_tree_once(&files, tree), hdfs.upload_tree_once(&files, tree));
+    assert!(a.unwrap().is_directory && b.unwrap().is_directory);
+    let listed = hdfs.list("/user/root/models", 100).await.unwrap();
+    let expected: Vec<(String, u64)> =
+        files.iter().map(|(name, path)| (format!("{tree}/{name}"), std::fs::metadata(path).unwrap().len())).collect();
+    assert_eq!(listed.into_iter().map(|f| (f.path, f.size)).collect::<Vec<_>>(), expected, "no parts are left");
+
+    // What can't be read leaves nothing.
+    files.insert("missing".to_owned(), local.path().join("missing"));
+    let error = hdfs.upload_tree_once(&files, "/user/root/other").await.unwrap_err();
+    assert!(matches!(error, Error::Local { .. }), "{error}");
+    assert_eq!(hdfs.stat("/user/root/other").await.unwrap(), None);
+    assert_eq!(hdfs.list("/user/root", 100).await.unwrap().len(), 40);
+    let once = hdfs.upload_tree_once(&files, tree).await.unwrap();
+    assert_eq!(once.path, tree, "it is there already, so nothing is read");
 }
