@@ -81,7 +81,11 @@ impl FromStr for Memory {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_multiple_of(1024) { f.pad(&format!("{}Gi", self.0 / 1024)) } else { f.pad(&format!("{}Mi", self.0)) }
+        if self.0.is_multiple_of(1024) {
+            f.pad(&format!("{}Gi", self.0 / 1024))
+        } else {
+            f.pad(&format!("{}Mi", self.0))
+        }
     }
 }
 
