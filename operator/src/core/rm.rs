@@ -48,6 +48,7 @@ pub(crate) struct Rm {
     /// When something was last asked of YARN that is answered by a later heartbeat.
     expecting_since: Option<u64>,
     pub(crate) room: Room,
+    registered_maximum: Shape,
     held: BTreeMap<ContainerId, Held>,
     by_iid: BTreeMap<Iid, ContainerId>,
     ended: BTreeMap<Iid, Ended>,
@@ -71,6 +72,7 @@ impl Default for Rm {
             next_at: 0,
             expecting_since: None,
             room: Room { headroom: none, maximum: none },
+            registered_maximum: none,
             held: BTreeMap::new(),
             by_iid: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -115,6 +117,7 @@ impl Rm {
                 self.registration = Registration::Done;
                 self.last_heard = Some(now.mono);
                 self.room.maximum = shape(&response.maximum);
+                self.registered_maximum = self.room.maximum;
                 self.room.headroom = self.room.maximum;
                 self.next_at = now.mono;
                 out.push(Effect::Tokens(response.nm_tokens.clone()));
@@ -197,13 +200,8 @@ impl Rm {
                 return Vec::new();
             }
             Err(error) => {
-                match &error {
-                    MasterError::ResponseId { expected } => self.ledger.expect_response_id(*expected),
-                    // It was heard and refused; without any answer the same request is due again.
-                    MasterError::Refused { .. } => self.ledger.refused(),
-                    MasterError::Rpc(inner) if inner.remote().is_some() => self.ledger.refused(),
-                    _ => {}
-                }
+                self.ledger.failed(&error);
+                self.too_large();
                 self.failed(now, &error, out);
                 return Vec::new();
             }
@@ -238,6 +236,7 @@ impl Rm {
         moved.extend(response.completed.iter().filter_map(|status| self.completed(status)));
         for node in &response.updated_nodes {
             if node.state == NodeState::Running {
+                self.room.maximum = self.registered_maximum;
                 for id in self.lost.remove(&node.id).into_iter().flatten() {
                     self.ledger.release(id);
                 }
@@ -248,6 +247,15 @@ impl Rm {
         }
         self.next_at = now.mono + self.pace(now);
         moved
+    }
+
+    /// The largest node may be smaller than the largest container that a registration names: an ask which was refused
+    /// for its size says so, until a node joins.
+    fn too_large(&mut self) {
+        let refused = self.ledger.refused_asks().iter().filter_map(|id| self.ledger.open().get(id));
+        if let Some(least) = refused.map(|ask| shape(&ask.capability).memory_mb).min() {
+            self.room.maximum.memory_mb = self.room.maximum.memory_mb.min(least.saturating_sub(1));
+        }
     }
 
     fn completed(&mut self, status: &ContainerStatus) -> Option<Iid> {
