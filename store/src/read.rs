@@ -1,6 +1,6 @@
 //! Reads, each with a deadline.
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use tokio::time::timeout;
 use zookeeper_client as zk;
 
@@ -88,21 +88,29 @@ impl Store {
     /// As [`Store::get`].
     pub async fn list(&self, path: &str) -> Result<Vec<Listed>, ReadError> {
         let mut found = Vec::new();
-        let mut level: Vec<String> =
-            self.with_children(path).await?.into_iter().flat_map(|top| hold(&mut found, top)).collect();
+        let mut denied = Vec::new();
+        let mut level = Vec::new();
+        if let Some(top) = self.with_children(path).await? {
+            level.extend(hold(&mut found, top));
+        }
         while !level.is_empty() {
             // A level of the tree at a time, its requests pipelined on the one connection.
-            let reads = level.into_iter().map(|path| async move {
-                match self.with_children(&path).await {
-                    Err(error) if error.is_denied() => {
-                        tracing::warn!("{path} is left out: this identity may not read it");
-                        Ok(None)
-                    }
-                    other => other,
-                }
+            let reads = std::mem::take(&mut level).into_iter().map(|path| async move {
+                let node = self.with_children(&path).await;
+                (path, node)
             });
-            let nodes: Vec<_> = futures::stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
-            level = nodes.into_iter().flatten().flat_map(|node| hold(&mut found, node)).collect();
+            let mut nodes = futures::stream::iter(reads).buffered(AT_ONCE);
+            while let Some((path, node)) = nodes.next().await {
+                match node {
+                    Ok(Some(node)) => level.extend(hold(&mut found, node)),
+                    Ok(None) => {}
+                    Err(error) if error.is_denied() => denied.push(path),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        if let Some(first) = denied.first() {
+            tracing::warn!("this identity may not read {first} (and {} others): left out", denied.len() - 1);
         }
         Ok(found)
     }

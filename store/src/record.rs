@@ -361,6 +361,28 @@ mod tests {
     }
 
     #[test]
+    fn the_fields_are_named_as_other_readers_know_them() {
+        let stopping = Some(Stopping { reason: "ScaledDown".to_owned(), grace_ms: 30_000 });
+        let record = InstanceRecord { uid: 7, revision: 2, application: "application_1_0001".to_owned(), stopping };
+        let text = r#"{"uid":7,"revision":2,"application":"application_1_0001","stopping":{"reason":"ScaledDown","graceMs":30000}}"#;
+        assert_eq!(String::from_utf8(record.encode()).unwrap(), text);
+        let endpoint = Endpoint {
+            url: "http://node1:1500".to_owned(),
+            functions: BTreeMap::from([("apply".to_owned(), "apply".to_owned())]),
+            model: "dga".to_owned(),
+            version: "1.0".to_owned(),
+            revision: 2,
+            container: "container_1_0001_01_000002".to_owned(),
+            since_ms: 5,
+        };
+        let text = r#"{"url":"http://node1:1500","functions":{"apply":"apply"},"model":"dga","version":"1.0","revision":2,"container":"container_1_0001_01_000002","sinceMs":5}"#;
+        assert_eq!(String::from_utf8(endpoint.encode()).unwrap(), text);
+        assert_eq!(Endpoint::decode("/p", text.as_bytes()).unwrap(), endpoint);
+        let error = Endpoint::decode("/maas/endpoints/x", b"{}").unwrap_err();
+        assert!(error.to_string().contains("/maas/endpoints/x"), "{error}");
+    }
+
+    #[test]
     fn newer_records_with_more_fields_are_read() {
         let data = br#"{"uid":1,"revision":2,"application":"a","later":{"x":1}}"#;
         assert_eq!(InstanceRecord::decode("/p", data).unwrap().revision, 2);

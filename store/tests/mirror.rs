@@ -84,6 +84,31 @@ async fn an_expired_session_is_followed_by_a_new_one() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_away_longer_than_sessions_live_is_followed_again() {
+    let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
+    let mut config = Config::new(cluster.quorum());
+    config.session_timeout = Duration::from_secs(1);
+    let store = Store::open(config).await.unwrap();
+    store.init().await.unwrap();
+    let before = store.session_id();
+    let mut mirror = mirror(&store, vec!["/maas/specs".to_owned()]);
+    let mut view = BTreeMap::new();
+    until(&mut mirror, &mut view, |v| v.contains_key("/maas/specs")).await;
+    cluster.zookeeper().kill().unwrap();
+    // Until the client has given the session up, and has tried in vain to open another.
+    tokio::time::sleep(store.session_timeout() * 2 + Duration::from_secs(1)).await;
+    let error = store.commit(&[create("/maas/specs/a", "1")]).await.unwrap_err();
+    assert!(!error.is_conflict(), "{error}");
+    cluster.zookeeper().restart().await.unwrap();
+    let other = Store::open(Config::new(cluster.quorum())).await.unwrap();
+    other.commit(&[create("/maas/specs/b", "2")]).await.unwrap();
+    until(&mut mirror, &mut view, |v| v.contains_key("/maas/specs/b")).await;
+    assert_ne!(store.session_id(), before);
+    store.commit(&[create("/maas/specs/c", "3")]).await.unwrap();
+    until(&mut mirror, &mut view, |v| v.contains_key("/maas/specs/c")).await;
+}
+
+#[tokio::test]
 async fn a_reader_that_was_away_gets_the_newest_of_each_node() {
     let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
     let store = Store::open(Config::new(cluster.quorum())).await.unwrap();
