@@ -32,20 +32,15 @@ pub struct Peers {
     pub hdfs: Hdfs,
 }
 
-/// What a future of the shell ends in.
-enum Outcome {
-    Event(Event),
-    /// The first session; later ones are the store's own business.
-    Opened(Store),
-}
-
 struct Shell {
     core: Core,
     peers: Peers,
     settings: Settings,
     store: Option<Store>,
     mirror: Option<Mirror>,
-    in_flight: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    /// The first session; later ones are the store's own business.
+    opening: Option<BoxFuture<'static, Store>>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Event>>,
     began: Instant,
     exit: Option<i32>,
 }
@@ -58,11 +53,11 @@ pub async fn run(settings: Settings, peers: Peers) -> i32 {
         settings: settings.clone(),
         store: None,
         mirror: None,
+        opening: Some(Box::pin(async move { open(&settings).await })),
         in_flight: FuturesUnordered::new(),
         began: Instant::now(),
         exit: None,
     };
-    shell.in_flight.push(Box::pin(async move { Outcome::Opened(open(&settings).await) }));
     shell.drive().await
 }
 
@@ -103,13 +98,11 @@ impl Shell {
             let event = tokio::select! {
                 // What was done is told before what is new, so that our own writes are known first.
                 biased;
-                Some(outcome) = self.in_flight.next(), if !self.in_flight.is_empty() => match outcome {
-                    Outcome::Event(event) => event,
-                    Outcome::Opened(store) => {
-                        self.store = Some(store);
-                        Event::Session
-                    }
-                },
+                Some(event) = self.in_flight.next(), if !self.in_flight.is_empty() => event,
+                store = opened(&mut self.opening) => {
+                    self.store = Some(store);
+                    Event::Session
+                }
                 change = next(&mut self.mirror) => Event::Tree(change),
                 () = sleep(wait) => Event::Wake,
             };
@@ -153,8 +146,17 @@ impl Shell {
             Effect::List(key, number, path) => Box::pin(effects::list(hdfs, key, number, path)),
             Effect::Finish(well, words) => Box::pin(effects::finish(master, well, words)),
         };
-        self.in_flight.push(Box::pin(async move { Outcome::Event(future.await) }));
+        self.in_flight.push(future);
     }
+}
+
+async fn opened(opening: &mut Option<BoxFuture<'static, Store>>) -> Store {
+    let store = match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
+    };
+    *opening = None;
+    store
 }
 
 async fn next(mirror: &mut Option<Mirror>) -> maas_store::Change {
