@@ -19,8 +19,9 @@ use crate::session::Store;
 
 /// How often the whole is listed although nothing seems wrong.
 const RELIST: Duration = Duration::from_secs(30);
-/// Wait after a list that failed.
+/// Wait after a list that failed; doubled up to the longest until one is whole.
 const RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
 /// Changes that may wait for the reader; then the mirror waits for it.
 const QUEUE: usize = 1024;
 /// Most nodes that are read at one time.
@@ -94,6 +95,8 @@ pub fn mirror(store: &Store, subtrees: Vec<String>) -> Mirror {
         subtrees,
         known: BTreeMap::new(),
         outbox: VecDeque::new(),
+        lost: false,
+        retry: RETRY,
     };
     // Owned by the handle, which aborts it.
     Mirror { changes, task: tokio::spawn(follower.run(sender)) }
@@ -118,6 +121,10 @@ struct Follower {
     known: BTreeMap<String, i64>,
     /// What is to be told next, of one list or one batch.
     outbox: VecDeque<Change>,
+    /// That the view is lost was the last word on it.
+    lost: bool,
+    /// Wait after the next list that fails.
+    retry: Duration,
 }
 
 /// Nodes to read, in the order in which they first changed. Events that the reader is too slow for end up here, where
@@ -146,7 +153,6 @@ impl Changed {
 
 impl Follower {
     async fn run(mut self, sender: mpsc::Sender<Change>) {
-        let mut lost = false;
         loop {
             let Some(client) = self.clients.borrow_and_update().clone() else {
                 // The store was closed.
@@ -154,16 +160,21 @@ impl Follower {
                 return;
             };
             let mut states = client.state_watcher();
+            let mut failed = false;
             if states.state() == zk::SessionState::SyncConnected {
-                lost = false;
                 if let Err(error) = self.follow(&client, &sender).await {
-                    tracing::debug!(%error, "listing again");
-                    tokio::time::sleep(RETRY).await;
+                    tracing::debug!(error = &error as &dyn std::error::Error, "listing again");
+                    failed = true;
                 }
                 self.outbox.clear();
             }
-            if sender.is_closed() || (!std::mem::replace(&mut lost, true) && sender.send(Change::Lost).await.is_err()) {
+            let told = std::mem::replace(&mut self.lost, true) || sender.send(Change::Lost).await.is_ok();
+            if !told || sender.is_closed() {
                 return;
+            }
+            if failed {
+                tokio::time::sleep(self.retry).await;
+                self.retry = LONGEST_RETRY.min(self.retry * 2);
             }
             while states.state() != zk::SessionState::SyncConnected {
                 tokio::select! {
@@ -236,7 +247,9 @@ impl Follower {
         match &change {
             Change::Put { path, stat, .. } => drop(self.known.insert(path.clone(), stat.mzxid)),
             Change::Gone { path } => drop(self.known.remove(path)),
-            Change::Session { .. } | Change::Lost | Change::Listing | Change::Listed => {}
+            Change::Session { .. } => self.lost = false,
+            Change::Listed => self.retry = RETRY,
+            Change::Lost | Change::Listing => {}
         }
         permit.send(change);
     }
