@@ -24,6 +24,8 @@ use tree::Paths;
 const MAX_OPS: usize = 200;
 /// Revisions kept beside those in use.
 const REVISION_HISTORY: usize = 10;
+/// What an instance lacks to be ready is said once it has lacked it this long, in milliseconds.
+const LACKING_AFTER: u64 = 3_000;
 /// Status and events are written at most this often, in milliseconds, unless a condition changed.
 const STATUS_PERIOD: u64 = 1_000;
 
@@ -139,7 +141,7 @@ pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Mem
     start(&mut plan, observed, uid);
     want(&mut plan, context, observed, uid);
     prune(&mut plan, &paths, observed, uid);
-    notice(observed, memory, uid, now);
+    notice(&mut plan, observed, memory, &desired, now);
     if plan.ops.is_empty() && plan.acts.is_empty() && !context.draining {
         write_status(&mut plan, context, &paths, observed, memory, &desired, now);
     }
@@ -331,18 +333,33 @@ fn prune(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, uid: i64) 
 
 /// Turns what changed since the last look into events. The first look of an operator at a deployment tells nothing:
 /// what it finds was told by the one before.
-fn notice(observed: &Observed<'_>, memory: &mut Memory, uid: i64, now: Time) {
+fn notice(plan: &mut Plan, observed: &Observed<'_>, memory: &mut Memory, desired: &Desired, now: Time) {
+    let uid = desired.uid;
+    let ready = observed.instances.values().filter(|i| is_live(i, uid) && is_ready(i)).count();
+    if ready >= desired.replicas as usize {
+        memory.last_failure = None;
+    }
     let first = !std::mem::replace(&mut memory.looked, true);
     for (iid, instance) in observed.instances.iter().filter(|(_, i)| is_live(i, uid)) {
         let name = iid.to_string();
+        if !is_ready(instance) && instance.runner.as_ref().is_some_and(|r| r.waiting.is_some()) {
+            let due = memory.lacking.entry(*iid).or_insert(now.mono).saturating_add(LACKING_AFTER);
+            if now.mono < due {
+                plan.wake_at(due);
+            }
+        } else {
+            memory.lacking.remove(iid);
+        }
         let restarts = instance.runner.as_ref().map_or(0, |r| r.restarts);
         if restarts > memory.restarts.get(iid).copied().unwrap_or(0) {
             memory.restarts.insert(*iid, restarts);
             memory.ready.remove(iid);
             if !first {
                 let exit = instance.runner.as_ref().and_then(|r| r.last_exit.as_ref());
-                let message = format!("Instance {iid}: {}", status::crashed(restarts, exit));
-                memory.tell(EventKind::Warning, "ModelExited", message, name.clone(), now);
+                let reason = exit.map_or("ModelExited", |e| e.reason.as_str());
+                // Without the count, so that the same end again counts the event up.
+                let message = format!("Instance {iid}: {}", status::crashed(None, exit));
+                memory.tell(EventKind::Warning, reason, message, name.clone(), now);
             }
         }
         if is_ready(instance) && memory.ready.insert(*iid) && !first {
@@ -413,6 +430,7 @@ impl Memory {
         self.stopping.retain(|iid, _| observed.instances.contains_key(iid));
         self.restarts.retain(|iid, _| observed.instances.contains_key(iid));
         self.ready.retain(|iid| observed.instances.contains_key(iid));
+        self.lacking.retain(|iid, _| observed.instances.contains_key(iid));
         self.counted.retain(|iid| observed.instances.contains_key(iid));
         self.payloads.retain(|number, _| observed.revisions.contains_key(number));
         self.payload_tries.retain(|number, _| observed.revisions.contains_key(number));
@@ -450,7 +468,7 @@ impl Memory {
             .conditions
             .iter()
             .find(|c| c.type_ == "ReplicaFailure" && c.status == maas_crd::ConditionStatus::True)
-            .or_else(|| next.conditions.iter().find(|c| c.reason == "InvalidSpec"));
+            .or_else(|| next.conditions.iter().find(|c| status::is_trouble(c)));
         let told = failing.map(|c| c.reason.clone());
         if told != self.told {
             if let Some(c) = failing {

@@ -3,11 +3,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use maas_crd::Launch;
-use maas_store::{Endpoint, Exit as ExitRecord, Phase as PhaseRecord, RunnerReport, ServiceInstance};
+use maas_store::{Endpoint, Exit as ExitRecord, Phase as PhaseRecord, RunnerReport, ServiceInstance, Waiting};
 
 use crate::life::{Address, Ending, Exit, Phase, Report};
 
-/// Longest message before the end of stderr.
+/// Longest message, in characters.
 const MESSAGE_LIMIT: usize = 1024;
 
 /// Who writes.
@@ -93,6 +93,7 @@ impl Author {
                 Phase::BackingOff => PhaseRecord::BackingOff,
                 Phase::Stopping => PhaseRecord::Stopping,
             },
+            waiting: waiting(&dated.report),
             restarts: dated.report.restarts,
             last_exit: dated.report.last.as_ref().map(|last| exit(last, tail, dated.ended_ms)),
             since_ms: dated.since_ms,
@@ -100,16 +101,26 @@ impl Author {
     }
 }
 
-/// How a run ended. The record has no place for the message, so it goes before the stderr that it explains.
+/// What is lacking, while there is a process that may still come to it.
+fn waiting(report: &Report) -> Option<Waiting> {
+    let (reason, message) = report.missing.as_ref()?;
+    let awaited = matches!(report.phase, Phase::Starting | Phase::Unready);
+    awaited.then(|| Waiting { reason: (*reason).to_owned(), message: bounded(message) })
+}
+
+fn bounded(message: &str) -> String {
+    message.chars().take(MESSAGE_LIMIT).collect()
+}
+
+/// How a run ended. `tail` is the end of its stderr.
 pub fn exit(ending: &Ending, tail: &str, at_ms: i64) -> ExitRecord {
     let (code, signal) = match ending.exit {
         Some(Exit::Code(code)) => (Some(code), None),
         Some(Exit::Signal(signal)) => (None, Some(signal)),
         None => (None, None),
     };
-    let message: String = ending.message.chars().take(MESSAGE_LIMIT).collect();
-    let stderr_tail = if tail.is_empty() { message } else { format!("{message}\n{tail}") };
-    ExitRecord { code, signal, reason: ending.reason.to_owned(), stderr_tail, at_ms }
+    let message = bounded(&ending.message);
+    ExitRecord { code, signal, reason: ending.reason.to_owned(), message, stderr_tail: tail.to_owned(), at_ms }
 }
 
 #[cfg(test)]
@@ -139,11 +150,23 @@ mod tests {
     }
 
     #[test]
-    fn the_message_stands_before_the_end_of_stderr() {
+    fn an_end_is_told_with_its_message_and_the_end_of_stderr() {
         let ending = report(Phase::BackingOff, 1).last.unwrap();
-        assert_eq!(exit(&ending, "", 7).stderr_tail, "the script exited with code 1");
         let record = exit(&ending, "Traceback", 7);
-        assert_eq!(record.stderr_tail, "the script exited with code 1\nTraceback");
+        assert_eq!(
+            (record.message.as_str(), record.stderr_tail.as_str()),
+            ("the script exited with code 1", "Traceback")
+        );
         assert_eq!((record.code, record.signal, record.at_ms), (Some(1), None, 7));
+    }
+
+    #[test]
+    fn what_is_lacking_is_told_while_it_may_still_come() {
+        let lacking = |phase| Report { missing: Some(("NotReady", "x".repeat(5_000))), ..report(phase, 0) };
+        let told = waiting(&lacking(Phase::Starting)).unwrap();
+        assert_eq!((told.reason.as_str(), told.message.len()), ("NotReady", MESSAGE_LIMIT));
+        assert!(waiting(&lacking(Phase::Unready)).is_some());
+        assert_eq!(waiting(&lacking(Phase::BackingOff)), None);
+        assert_eq!(waiting(&report(Phase::Starting, 0)), None);
     }
 }

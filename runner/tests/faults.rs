@@ -81,8 +81,8 @@ async fn a_stopping_record_drains_the_model_and_leaves_last_words() {
     assert!(!lives(model));
     let words = tree.last_words(running.iid()).await;
     assert_eq!(words["reason"], "Stopped", "{words}");
-    let tail = words["stderrTail"].as_str().unwrap();
-    assert!(tail.starts_with("ScaledDown\ndrained"), "{words}");
+    assert_eq!(words["message"], "ScaledDown");
+    assert!(words["stderrTail"].as_str().unwrap().starts_with("drained"), "{words}");
     assert_eq!(tree.report(running.iid()).await, None);
 }
 

@@ -52,7 +52,8 @@ async fn a_script_that_exits_with_0_or_1_is_started_again_and_its_stderr_reporte
         assert_eq!(report["lastExit"]["reason"], "ModelExited");
         assert_eq!(report["lastExit"]["code"], code);
         let tail = report["lastExit"]["stderrTail"].as_str().unwrap();
-        assert!(tail.ends_with(&format!("\nreason-{code}")), "{tail}");
+        assert_eq!(tail, format!("reason-{code}"));
+        assert!(report["lastExit"]["message"].as_str().unwrap().contains(&format!("code {code}")), "{report}");
     }
 }
 
@@ -80,7 +81,7 @@ async fn payloads_that_can_never_start_end_the_container_with_the_reason() {
         assert_eq!(running.exit_code().await, 1, "{reason}");
         let words = tree.last_words(running.iid()).await;
         assert_eq!(words["reason"], reason);
-        assert!(words["stderrTail"].as_str().unwrap().contains(says), "{words}");
+        assert!(words["message"].as_str().unwrap().contains(says), "{words}");
         assert_eq!(tree.report(running.iid()).await, None, "{reason}: the report goes with the runner");
     }
 }
@@ -169,7 +170,7 @@ async fn a_model_that_never_announces_is_ended_after_its_time_and_counted() {
     let running = container.start();
     let report = tree.reported(running.iid(), "a restart", |report| report["restarts"].as_u64() >= Some(1)).await;
     assert_eq!(report["lastExit"]["reason"], "StartupTimeout");
-    let message = report["lastExit"]["stderrTail"].as_str().unwrap();
+    let message = report["lastExit"]["message"].as_str().unwrap();
     assert!(message.contains("AnnouncementMissing") && message.contains("spec.startup.timeout"), "{message}");
 }
 
@@ -179,7 +180,10 @@ async fn refused(announcement: &str, reason: &str) {
     let (tree, container) = begun(&[("rest.sh", &script)]).await;
     let running = container.start();
     running.logged(reason).await;
-    tree.reported(running.iid(), "a report", |report| report["phase"] == "Starting").await;
+    tree.reported(running.iid(), reason, |report| {
+        report["phase"] == "Starting" && report["waiting"]["reason"] == reason
+    })
+    .await;
     assert!(tree.get(&tree.endpoint(running.iid())).await.is_none());
 }
 

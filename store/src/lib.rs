@@ -20,7 +20,7 @@ pub use path::{Node, Root, RootError};
 pub use read::ReadError;
 pub use record::{
     Endpoint, EpochRecord, Event, EventKind, EventRing, Exit, InstanceRecord, LeaderRecord, Phase, PinnedFile,
-    RecordError, Revision, RunnerReport, StopRequest, Stopping, decode_status, encode_status,
+    RecordError, Revision, RunnerReport, StopRequest, Stopping, Waiting, decode_status, encode_status,
 };
 pub use session::{ClientError, Config, OpenError, Store};
 pub use specs::{EditError, SPEC_LIMIT, SpecRead, create_spec, delete_spec, get_spec, list_specs, update_spec};

@@ -99,6 +99,9 @@ pub struct RunnerReport {
     pub node_http: Option<String>,
     /// How the model is.
     pub phase: Phase,
+    /// What it lacks to be ready, while it starts or is unready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// How often it was started again.
     pub restarts: u32,
     /// How it ended last.
@@ -108,6 +111,16 @@ pub struct RunnerReport {
     pub since_ms: i64,
 }
 record!(RunnerReport, "runner's report");
+
+/// What a model lacks to be ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// The check that fails, in one word.
+    pub reason: String,
+    /// What was seen.
+    pub message: String,
+}
 
 /// How a model ended; as instances/…/IID/exit, the runner's last words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +134,9 @@ pub struct Exit {
     pub signal: Option<i32>,
     /// Why, in one word.
     pub reason: String,
+    /// Why, in a sentence.
+    #[serde(default)]
+    pub message: String,
     /// The end of what it wrote to stderr.
     #[serde(default)]
     pub stderr_tail: String,

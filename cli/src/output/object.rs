@@ -6,7 +6,7 @@ use maas_store::{Endpoint, Stat};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::rows::{Happened, kind, seen};
+use super::rows::{Happened, kind, lacks, seen};
 use super::table::Table;
 use crate::tree::{Deployment, Instance};
 
@@ -192,7 +192,7 @@ pub(crate) fn describe(of: &Deployment, instances: &[Instance], events: &[Happen
             table
         }),
     );
-    let mut table = Table::new(vec!["Name", "Ready", "Status", "Node", "URL"]);
+    let mut table = Table::new(vec!["Name", "Ready", "Status", "Node", "URL", "Message"]);
     for instance in instances {
         let node = instance.runner.as_ref().map_or("<none>", |runner| &runner.node);
         let url = instance.endpoint.as_ref().map_or("<none>", |endpoint| &endpoint.url);
@@ -203,6 +203,7 @@ pub(crate) fn describe(of: &Deployment, instances: &[Instance], events: &[Happen
             super::rows::state(instance).into(),
             node.to_owned(),
             url.to_owned(),
+            lacks(instance).map_or(String::new(), |lacks| format!("{}: {}", lacks.reason, lacks.message)),
         ]);
     }
     section(&mut text, "Instances", Some(table));

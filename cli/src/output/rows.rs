@@ -66,7 +66,8 @@ pub(crate) fn deployments(rows: &[Deployment], columns: Columns, now_ms: i64) ->
 
 /// NAME READY STATUS RESTARTS AGE.
 pub(crate) fn instances(rows: &[Instance], columns: Columns, now_ms: i64) -> Table {
-    let mut table = columns.table(&["NAME", "READY", "STATUS", "RESTARTS", "AGE"], &["NODE", "CONTAINER", "URL"]);
+    let mut table =
+        columns.table(&["NAME", "READY", "STATUS", "RESTARTS", "AGE"], &["NODE", "CONTAINER", "URL", "LACKS"]);
     for row in rows {
         let base = vec![
             format!("{}/{}", row.name, row.iid),
@@ -81,22 +82,31 @@ pub(crate) fn instances(rows: &[Instance], columns: Columns, now_ms: i64) -> Tab
             of_runner(|runner| &runner.node),
             of_runner(|runner| &runner.container),
             row.endpoint.as_ref().map_or(NONE, |endpoint| &endpoint.url).to_owned(),
+            lacks(row).map_or(NONE, |lacks| &lacks.reason).to_owned(),
         ];
         table.push(columns.row(&row.namespace, base, wide));
     }
     table
 }
 
+/// What an instance lacks to be ready, as far as its runner tells.
+pub(crate) fn lacks(instance: &Instance) -> Option<&maas_store::Waiting> {
+    instance.runner.as_ref()?.waiting.as_ref()
+}
+
 /// An instance's state in one word.
 pub(crate) fn state(instance: &Instance) -> &'static str {
     let stopping =
         instance.record.as_ref().is_some_and(|record| record.stopping.is_some()) || instance.stat.version > 0;
+    let first = instance.runner.as_ref().is_some_and(|runner| runner.restarts == 0);
     match (stopping, instance.runner.as_ref().map(|runner| runner.phase)) {
         (true, _) | (false, Some(Phase::Stopping)) => "Terminating",
         (false, None) => "Pending",
         (false, Some(Phase::Starting)) => "Starting",
         (false, Some(Phase::Ready)) => "Running",
         (false, Some(Phase::Unready)) => "Unready",
+        // It is restarted at once.
+        (false, Some(Phase::BackingOff)) if first => "Restarting",
         (false, Some(Phase::BackingOff)) => "CrashLoopBackOff",
     }
 }

@@ -158,6 +158,7 @@ impl Tree {
             node: "node1".into(),
             node_http: Some(node_http.to_owned()),
             phase: Phase::Ready,
+            waiting: None,
             restarts: 0,
             last_exit: None,
             since_ms: 0,

@@ -137,16 +137,15 @@ fn count_failure(memory: &mut Memory, iid: Iid, instance: &Instance, ended: &End
     if stopping || !memory.counted.insert(iid) {
         return;
     }
-    let said = instance.exit.as_ref().map(|e| format!(" {}: {}", e.reason, e.stderr_tail.trim())).unwrap_or_default();
-    let diagnostics = ended.diagnostics.trim();
-    let message =
-        format!("The container of instance {iid} ended with status {}.{said} {diagnostics}", ended.exit_status);
     if ended.is_failure() {
         let revision = instance.record.as_ref().map_or(0, |r| r.revision);
         memory.backoff.failed(revision, now.mono);
-        memory.last_failure = Some(message.clone());
-        memory.tell(EventKind::Warning, "ContainerFailed", message, iid.to_string(), now);
+        let (reason, message) = super::status::container_failed(iid, revision, instance.exit.as_ref(), ended);
+        memory.last_failure = Some((reason.clone(), message.clone()));
+        memory.tell(EventKind::Warning, &reason, message, iid.to_string(), now);
     } else {
+        let (status, diagnostics) = (ended.exit_status, ended.diagnostics.trim());
+        let message = format!("The container of instance {iid} is lost, with status {status}: {diagnostics}");
         memory.tell(EventKind::Normal, "ContainerLost", message, iid.to_string(), now);
     }
 }

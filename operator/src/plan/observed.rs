@@ -123,14 +123,16 @@ pub struct Memory {
     pub ready: BTreeSet<Iid>,
     /// Ended containers already counted as failures.
     pub counted: BTreeSet<Iid>,
+    /// Since when each instance has lacked something to be ready.
+    pub lacking: BTreeMap<Iid, u64>,
     /// Back-off of new containers after failures.
     pub backoff: Backoff,
     /// Events not yet written.
     pub unwritten: Vec<Event>,
     /// When status was last written.
     pub status_at: Option<u64>,
-    /// The last failure of a container, for status.
-    pub last_failure: Option<String>,
+    /// The last failure of a container, for status until all are ready: a reason in one word and a sentence.
+    pub last_failure: Option<(String, String)>,
     /// The last reason for waiting that was told as an event.
     pub told: Option<String>,
 }
@@ -176,9 +178,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// A container that fails so long after the last wait owes nothing to the failures before it.
+    const FORGOTTEN_AFTER: u64 = 600_000;
+
     /// Counts one more failure of `revision` at `now`: at once, then 1 s doubling to 5 min.
     pub fn failed(&mut self, revision: u32, now: u64) {
-        if self.revision != revision {
+        if self.revision != revision || now >= self.until.saturating_add(Self::FORGOTTEN_AFTER) {
             *self = Self { revision, ..Self::default() };
         }
         self.failures = self.failures.saturating_add(1);

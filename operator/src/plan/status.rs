@@ -1,17 +1,25 @@
 //! The status of one deployment: counts and the three conditions, each with a reason that explains.
 
-use maas_crd::{Condition, ConditionStatus, Status};
-use maas_store::Phase;
+use maas_crd::{Condition, ConditionStatus, Iid, Status};
+use maas_store::{Exit, Phase};
 
-use super::observed::{Container, Instance, Memory, Observed, Payload};
-use super::{Desired, Time, is_live, is_ready};
+use super::observed::{Container, Ended, Instance, Memory, Observed, Payload};
+use super::{Desired, LACKING_AFTER, Time, is_live, is_ready};
 use crate::allot::{Shape, Waiting};
 
 /// Longest condition message, in bytes: the whole status stays within 8 KiB.
 const MESSAGE_LIMIT: usize = 1_500;
+/// Most bytes of a model's last words in it.
+const TAIL_LIMIT: usize = 800;
+/// The runner's word for a run that was not ready in time.
+const STARTUP_TIMEOUT: &str = "StartupTimeout";
+
+const PROGRESSING: &str = "Progressing";
+const NEW_REVISION_AVAILABLE: &str = "NewRevisionAvailable";
+const REPLICAS_UPDATING: &str = "ReplicasUpdating";
 
 /// A reason in one word and a sentence.
-type Why = (&'static str, String);
+type Why = (String, String);
 
 /// Status as it should stand; times of conditions that did not change are kept from `previous`.
 pub(super) fn status(
@@ -22,35 +30,39 @@ pub(super) fn status(
     previous: Option<&Status>,
     now: Time,
 ) -> Status {
-    let live: Vec<&Instance> = observed.instances.values().filter(|i| is_live(i, desired.uid)).collect();
-    let updated = live.iter().filter(|i| revision(i) == desired.revision).count();
-    let ready = live.iter().filter(|i| is_ready(i)).count();
+    let live: Vec<(Iid, &Instance)> =
+        observed.instances.iter().filter(|(_, i)| is_live(i, desired.uid)).map(|(iid, i)| (*iid, i)).collect();
+    let updated = live.iter().filter(|(_, i)| revision(i) == desired.revision).count();
+    let ready = live.iter().filter(|(_, i)| is_ready(i)).count();
     let replicas = desired.replicas as usize;
     let failure = failure(desired, observed, memory, maximum, &live);
     let complete = updated == replicas && ready == replicas && live.len() == replicas;
 
+    let counted = format!("{ready} of {replicas} instances are ready.");
     let available = if ready >= replicas {
-        (ConditionStatus::True, ("MinimumReplicasAvailable", format!("{ready} of {replicas} instances are ready.")))
+        (ConditionStatus::True, ("MinimumReplicasAvailable".to_owned(), counted))
     } else {
-        (ConditionStatus::False, ("MinimumReplicasUnavailable", format!("{ready} of {replicas} instances are ready.")))
+        (ConditionStatus::False, ("MinimumReplicasUnavailable".to_owned(), counted))
     };
     let progressing = if let Some(message) = &desired.invalid {
-        (ConditionStatus::False, ("InvalidSpec", message.clone()))
+        (ConditionStatus::False, ("InvalidSpec".to_owned(), message.clone()))
     } else if complete {
         (
             ConditionStatus::True,
-            ("NewRevisionAvailable", format!("Revision {} is live.", desired.revision.unwrap_or(0))),
+            (NEW_REVISION_AVAILABLE.to_owned(), format!("Revision {} is live.", desired.revision.unwrap_or(0))),
         )
+    } else if let Some(why) = lacking(&live, memory, now) {
+        (ConditionStatus::True, why)
     } else {
         let what = format!(
             "{updated} of {replicas} instances are of revision {}, {ready} are ready.",
             desired.revision.unwrap_or(0)
         );
-        (ConditionStatus::True, ("ReplicasUpdating", what))
+        (ConditionStatus::True, (REPLICAS_UPDATING.to_owned(), what))
     };
     let failing = match failure {
         Some(why) => (ConditionStatus::True, why),
-        None => (ConditionStatus::False, ("AsExpected", "No instance is failing.".to_owned())),
+        None => (ConditionStatus::False, ("AsExpected".to_owned(), "No instance is failing.".to_owned())),
     };
     let before = previous.filter(|s| s.uid == desired.uid);
     let condition = |name: &str, (status, (reason, message)): (ConditionStatus, Why)| {
@@ -59,7 +71,7 @@ pub(super) fn status(
         Condition {
             type_: name.to_owned(),
             status,
-            reason: reason.to_owned(),
+            reason,
             message: cut(message),
             last_transition_time: kept.unwrap_or(now.wall),
             observed_generation: desired.generation,
@@ -77,7 +89,7 @@ pub(super) fn status(
         update_revision: desired.revision,
         conditions: vec![
             condition("Available", available),
-            condition("Progressing", progressing),
+            condition(PROGRESSING, progressing),
             condition("ReplicaFailure", failing),
         ],
     }
@@ -92,11 +104,16 @@ fn revision(instance: &Instance) -> Option<u32> {
 }
 
 /// The revision that serves: the newest one, once all of it is live; until then the oldest still live.
-fn current_revision(desired: &Desired, live: &[&Instance], complete: bool, before: Option<&Status>) -> Option<u32> {
+fn current_revision(
+    desired: &Desired,
+    live: &[(Iid, &Instance)],
+    complete: bool,
+    before: Option<&Status>,
+) -> Option<u32> {
     if complete {
         return desired.revision;
     }
-    live.iter().filter_map(|i| revision(i)).min().or(before.and_then(|s| s.current_revision))
+    live.iter().filter_map(|(_, i)| revision(i)).min().or(before.and_then(|s| s.current_revision))
 }
 
 /// What keeps instances from being live, the most telling first.
@@ -105,20 +122,20 @@ fn failure(
     observed: &Observed<'_>,
     memory: &Memory,
     maximum: Shape,
-    live: &[&Instance],
+    live: &[(Iid, &Instance)],
 ) -> Option<Why> {
     if let Some(Payload::Failed { reason, message, .. }) =
         desired.revision.filter(|_| desired.replicas > 0).and_then(|r| memory.payloads.get(&r))
     {
-        return Some((reason, message.clone()));
+        return Some(((*reason).to_owned(), message.clone()));
     }
-    let waiting = |want: Waiting| live.iter().filter(|i| i.container == Container::None(Some(want))).count();
+    let waiting = |want: Waiting| live.iter().filter(|(_, i)| i.container == Container::None(Some(want))).count();
     let too_large = waiting(Waiting::TooLarge);
     if too_large > 0 {
         let asked = desired.template.as_ref().map(super::launch::shape);
         let asked = asked.map_or(String::new(), |s| format!("{} MiB and {} vcores", s.memory_mb, s.vcores));
         return Some((
-            "InsufficientCapacity",
+            "InsufficientCapacity".to_owned(),
             format!(
                 "An instance asks for {asked}; the largest container this cluster grants has {} MiB and {} vcores. \
                  Lower spec.resources, or raise yarn.scheduler.maximum-allocation-mb and -vcores.",
@@ -126,14 +143,13 @@ fn failure(
             ),
         ));
     }
-    let looping = live.iter().filter_map(|i| i.runner.as_ref()).find(|r| r.phase == Phase::BackingOff);
-    if let Some(report) = looping {
-        return Some(("CrashLoopBackOff", crashed(report.restarts, report.last_exit.as_ref())));
+    if let Some(why) = live.iter().find_map(|(iid, instance)| ailing(*iid, instance)) {
+        return Some(why);
     }
     let no_room = waiting(Waiting::NoRoom);
     if no_room > 0 {
         return Some((
-            "InsufficientCapacity",
+            "InsufficientCapacity".to_owned(),
             format!(
                 "{no_room} of {} instances wait for room: the queue or the nodes have too little left. \
                  They start by themselves when room comes.",
@@ -141,34 +157,97 @@ fn failure(
             ),
         ));
     }
-    let failed = live
-        .iter()
-        .filter_map(|i| i.runner.as_ref())
-        .find(|r| matches!(r.phase, Phase::Starting | Phase::Unready) && r.restarts > 0 && r.last_exit.is_some());
-    if let Some(report) = failed {
-        return Some(("ModelExited", crashed(report.restarts, report.last_exit.as_ref())));
-    }
-    if memory.backoff.failures > 0
-        && let Some(last) = &memory.last_failure
-        && observed.instances.values().filter(|i| is_live(i, desired.uid) && is_ready(i)).count()
-            < desired.replicas as usize
-    {
-        return Some(("ContainerFailed", last.clone()));
-    }
-    None
+    let ready = observed.instances.values().filter(|i| is_live(i, desired.uid) && is_ready(i)).count();
+    memory.last_failure.clone().filter(|_| ready < desired.replicas as usize)
 }
 
-/// The last exit of a model, in words.
-pub(super) fn crashed(restarts: u32, exit: Option<&maas_store::Exit>) -> String {
-    let Some(exit) = exit else { return format!("The model was restarted {restarts} times.") };
-    let how = match (exit.code, exit.signal) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "no exit code".to_owned(),
+/// A model whose last run failed and that is not ready since, or that was ready and does not answer now.
+fn ailing(iid: Iid, instance: &Instance) -> Option<Why> {
+    let report = instance.runner.as_ref().filter(|_| !is_ready(instance))?;
+    match (report.phase, &report.waiting, &report.last_exit) {
+        (Phase::Unready, Some(lacks), _) => {
+            let message = format!("Instance {iid} is ready no longer: {}.", lacks.message.trim_end_matches('.'));
+            Some((lacks.reason.clone(), message))
+        }
+        // It lacks again what it had lacked until its time was over: that is what to mend.
+        (Phase::Starting, Some(lacks), Some(exit)) if exit.reason == STARTUP_TIMEOUT => {
+            let message = format!("Instance {iid}: {}", crashed(None, Some(exit)));
+            Some((lacks.reason.clone(), message))
+        }
+        (Phase::Starting | Phase::Unready | Phase::BackingOff, _, Some(exit)) => {
+            // The first restart comes at once: that is no loop yet.
+            let loops = report.restarts > 1 || (report.restarts == 1 && report.phase == Phase::BackingOff);
+            let reason = if loops && exit.reason != STARTUP_TIMEOUT { "CrashLoopBackOff" } else { &exit.reason };
+            Some((reason.to_owned(), format!("Instance {iid}: {}", crashed(Some(report.restarts), Some(exit)))))
+        }
+        _ => None,
+    }
+}
+
+/// What an instance lacks to be ready, before anything has failed; said once that has lasted.
+fn lacking(live: &[(Iid, &Instance)], memory: &Memory, now: Time) -> Option<Why> {
+    live.iter().find_map(|(iid, instance)| {
+        let lacks = instance.runner.as_ref().filter(|_| !is_ready(instance))?.waiting.as_ref()?;
+        let since = memory.lacking.get(iid)?;
+        let lasts = now.mono >= since.saturating_add(LACKING_AFTER);
+        let message = format!("Instance {iid} is not ready: {}.", lacks.message.trim_end_matches('.'));
+        lasts.then(|| (lacks.reason.clone(), message))
+    })
+}
+
+/// Whether a condition that is no failure yet should be told as an event.
+pub(super) fn is_trouble(condition: &Condition) -> bool {
+    condition.type_ == PROGRESSING && !matches!(condition.reason.as_str(), NEW_REVISION_AVAILABLE | REPLICAS_UPDATING)
+}
+
+/// The last end of a model, in words.
+pub(super) fn crashed(restarts: Option<u32>, exit: Option<&Exit>) -> String {
+    let restarted = match restarts {
+        None => String::new(),
+        Some(0) => "; it is restarted at once".to_owned(),
+        Some(1) => "; restarted 1 time".to_owned(),
+        Some(times) => format!("; restarted {times} times"),
     };
+    let Some(exit) = exit else { return format!("the model has ended{restarted}.") };
+    format!("{}{restarted}.{}", how(exit), last_words(exit))
+}
+
+fn how(exit: &Exit) -> String {
+    match (exit.message.trim().trim_end_matches('.'), exit.code, exit.signal) {
+        ("", Some(code), _) => format!("{}: exit code {code}", exit.reason),
+        ("", None, Some(signal)) => format!("{}: ended by signal {signal}", exit.reason),
+        ("", None, None) => exit.reason.clone(),
+        (message, ..) => message.to_owned(),
+    }
+}
+
+fn last_words(exit: &Exit) -> String {
     let tail = exit.stderr_tail.trim();
-    let tail = if tail.is_empty() { String::new() } else { format!(" Its last words: {tail}") };
-    format!("{} ({how}), restarted {restarts} times.{tail}", exit.reason)
+    if tail.is_empty() {
+        return String::new();
+    }
+    // What was said last tells most.
+    let from = tail.ceil_char_boundary(tail.len().saturating_sub(TAIL_LIMIT));
+    let (dots, tail) = (if from > 0 { "…" } else { "" }, tail.get(from..).unwrap_or_default());
+    format!(" Its last words: {dots}{tail}")
+}
+
+/// Why a container has failed: the runner's own last words, else what YARN says of it.
+pub(super) fn container_failed(iid: Iid, revision: u32, exit: Option<&Exit>, ended: &Ended) -> Why {
+    if let Some(exit) = exit {
+        return (exit.reason.clone(), format!("Instance {iid}: {}", crashed(None, Some(exit))));
+    }
+    let diagnostics = ended.diagnostics.trim();
+    // FSDownload.verifyAndCopy: the NodeManager compares a resource with the time that it was asked for with.
+    if diagnostics.contains("changed on src filesystem") {
+        let message = format!(
+            "Instance {iid} can't start: the payload was changed after revision {revision} took it; what runs is kept. \
+             Put the new files into another directory and name that in spec.payload.path. ({diagnostics})"
+        );
+        return ("PayloadChanged".to_owned(), message);
+    }
+    let message = format!("The container of instance {iid} ended with status {}: {diagnostics}", ended.exit_status);
+    ("ContainerFailed".to_owned(), message)
 }
 
 fn cut(mut message: String) -> String {
@@ -178,4 +257,89 @@ fn cut(mut message: String) -> String {
         message.push('…');
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use maas_store::{InstanceRecord, RunnerReport, Waiting as Lacks};
+
+    use super::*;
+
+    fn exit(reason: &str, message: &str, tail: &str) -> Exit {
+        let (code, signal) = (None, Some(9));
+        Exit { code, signal, reason: reason.into(), message: message.into(), stderr_tail: tail.into(), at_ms: 0 }
+    }
+
+    fn instance(phase: Phase, restarts: u32, lacks: Option<&str>, last_exit: Option<Exit>) -> Instance {
+        let waiting = lacks.map(|reason| Lacks { reason: reason.into(), message: "nothing announced yet".into() });
+        let (container, node) = ("c".to_owned(), "n".to_owned());
+        let report =
+            RunnerReport { container, node, node_http: None, phase, waiting, restarts, last_exit, since_ms: 0 };
+        Instance {
+            record: Some(InstanceRecord { uid: 1, revision: 1, application: String::new(), stopping: None }),
+            version: 0,
+            runner: Some(report),
+            exit: None,
+            endpoint: None,
+            published: Vec::new(),
+            children: Vec::new(),
+            container: Container::Running,
+        }
+    }
+
+    #[test]
+    fn a_first_crash_is_no_loop_and_its_message_reads_well() {
+        let crash = || Some(exit("ModelExited", "the script was ended by signal 9", "out of\nmemory\n"));
+        let said = |phase, restarts| ailing(Iid::new(1, 1), &instance(phase, restarts, None, crash())).unwrap();
+        let (reason, message) = said(Phase::Starting, 1);
+        assert_eq!(reason, "ModelExited");
+        assert_eq!(
+            message,
+            "Instance 1-1: the script was ended by signal 9; restarted 1 time. Its last words: out of\nmemory"
+        );
+        assert_eq!(said(Phase::BackingOff, 0).0, "ModelExited");
+        assert_eq!(said(Phase::BackingOff, 1).0, "CrashLoopBackOff");
+        assert_eq!(said(Phase::Starting, 2).0, "CrashLoopBackOff");
+        assert!(said(Phase::Starting, 2).1.contains("restarted 2 times"));
+    }
+
+    #[test]
+    fn a_run_that_was_not_ready_in_time_names_what_it_lacks() {
+        let late = Some(exit("StartupTimeout", "not ready within 3 s: AnnouncementMissing: nothing announced yet", ""));
+        let starting = instance(Phase::Starting, 4, Some("AnnouncementMissing"), late.clone());
+        assert_eq!(ailing(Iid::new(1, 1), &starting).unwrap().0, "AnnouncementMissing");
+        let waiting = instance(Phase::BackingOff, 4, None, late);
+        assert_eq!(ailing(Iid::new(1, 1), &waiting).unwrap().0, "StartupTimeout");
+    }
+
+    #[test]
+    fn what_is_lacking_is_said_once_that_has_lasted() {
+        let (iid, starting) = (Iid::new(1, 1), instance(Phase::Starting, 0, Some("NotReady"), None));
+        assert_eq!(ailing(iid, &starting), None);
+        let memory = Memory { lacking: [(iid, 1_000)].into(), ..Memory::default() };
+        let at = |mono| lacking(&[(iid, &starting)], &memory, Time { mono, wall: 0 });
+        assert_eq!(at(1_000 + LACKING_AFTER - 1), None);
+        let (reason, message) = at(1_000 + LACKING_AFTER).unwrap();
+        assert_eq!(
+            (reason.as_str(), message.as_str()),
+            ("NotReady", "Instance 1-1 is not ready: nothing announced yet.")
+        );
+    }
+
+    #[test]
+    fn long_last_words_keep_their_end() {
+        let message = crashed(None, Some(&exit("ModelExited", "it ended", &format!("{}the cause", "ü".repeat(9_000)))));
+        assert!(message.len() < 900 && message.ends_with("the cause"), "{message}");
+    }
+
+    #[test]
+    fn a_failed_container_is_explained_by_its_runner_or_by_yarn() {
+        let ended = |text: &str| Ended { exit_status: -1000, diagnostics: text.to_owned() };
+        let said = |exit: Option<&Exit>, text| container_failed(Iid::new(1, 2), 3, exit, &ended(text));
+        let words = exit("ScriptHasCRLF", "rest.sh has Windows line ends", "");
+        assert_eq!(said(Some(&words), "Exception from container-launch").0, "ScriptHasCRLF");
+        let (reason, message) = said(None, "Resource hdfs://n/f changed on src filesystem - expected: 1, was: 2");
+        assert!(reason == "PayloadChanged" && message.contains("revision 3 took it"), "{message}");
+        assert_eq!(said(None, "exit 137").0, "ContainerFailed");
+    }
 }
