@@ -159,6 +159,10 @@ async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Du
     let edit = EditId::random();
     // Refused before anything is uploaded, if it is to be refused.
     decide_add(store, &wanted, &edit).await?;
+    // The tree is made once HDFS has answered: what fails leaves nothing behind.
+    if !store.is_initialised().await? {
+        wanted.path.reach(settings).await?;
+    }
     ensure_tree(store).await?;
     wanted.path.provide(settings, store).await?;
     let mut created = false;

@@ -49,6 +49,13 @@ impl Asked {
         &self.directory
     }
 
+    /// Makes sure that HDFS answers; nothing is changed.
+    pub(super) async fn reach(&self, settings: &Settings) -> anyhow::Result<()> {
+        let hdfs = Hdfs::open(&settings.conf_dir()?, Some(&user()?))?;
+        hdfs.stat(&self.directory).await.context("nothing was uploaded or deployed")?;
+        Ok(())
+    }
+
     /// Uploads the local directory, or makes sure that the remote one is there. Safe to repeat: a file that is there
     /// whole stays, and what the digest names never changes.
     pub(super) async fn provide(&self, settings: &Settings, store: &Store) -> anyhow::Result<()> {

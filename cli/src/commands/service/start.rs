@@ -81,13 +81,14 @@ async fn launch(
             most.memory_mb
         );
     }
+    // Before the tree is made: what fails leaves nothing behind but files that the next start uses.
+    let files = upload(&hdfs, settings, binaries, &user).await?;
     let is_open = store.init().await.context("the tree cannot be made")?;
     match (is_open, secure) {
         (true, true) => bail!("anyone may write {}: set ACLs on it, or leave --secure out", store.root()),
         (true, false) => output::note(&format!("warning: anyone who reaches ZooKeeper may write {}", store.root())),
         (false, _) => {}
     }
-    let files = upload(&hdfs, settings, binaries, &user).await?;
     let submission = wanted.submission(id, settings, &user, files)?;
     rm.client.submit(&submission).await.with_context(|| rm.blame(&format!("submit {id}")))?;
     output::note(&format!("submitted {id} to queue {}", wanted.queue));
