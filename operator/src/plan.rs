@@ -12,7 +12,7 @@ mod status;
 mod tree;
 
 use maas_crd::{Iid, Status, Template};
-use maas_store::{Event, EventKind, Op};
+use maas_store::{Event, EventKind, Op, Phase};
 
 use crate::allot::Shape;
 use crate::settings::Settings;
@@ -22,6 +22,8 @@ use tree::Paths;
 
 /// Most writes of one multi that create or remove instances; the rest follows with the next plan.
 const MAX_OPS: usize = 200;
+/// Restarts in place after which a crashing instance gets another container.
+const CRASHES_BEFORE_MOVE: u32 = 5;
 /// Revisions kept beside those in use.
 const REVISION_HISTORY: usize = 10;
 /// What an instance lacks to be ready is said once it has lacked it this long, in milliseconds.
@@ -165,7 +167,11 @@ fn desired(observed: &Observed<'_>, memory: &mut Memory, draining: bool) -> Opti
     let replicas = match good.as_deref() {
         _ if draining => 0,
         Some(Ok(manifest)) => manifest.resource.spec.replicas,
-        _ => u32::try_from(observed.instances.values().filter(|i| is_live(i, uid)).count()).unwrap_or(u32::MAX),
+        // The last status tells how many were wanted; those that live now may be fewer.
+        _ => match observed.status.as_ref().and_then(|(status, _)| status.as_ref()).filter(|s| s.uid == uid) {
+            Some(status) => status.available_replicas.saturating_add(status.unavailable_replicas),
+            None => u32::try_from(observed.instances.values().filter(|i| is_live(i, uid)).count()).unwrap_or(u32::MAX),
+        },
     };
     let revision = newest
         .filter(|(_, r)| r.record.as_ref().zip(template.as_ref()).is_some_and(|(r, t)| r.template == *t))
@@ -200,9 +206,15 @@ fn scale(
     number: u32,
     now: Time,
 ) {
+    let moving = crashing(observed, desired.uid, number).filter(|_| now.mono >= memory.backoff.until);
+    if let Some((iid, instance)) = moving {
+        memory.backoff.failed(number, now.mono);
+        instances::stop(plan, paths, observed, memory, iid, instance, "CrashesHere", now);
+    }
     let live: Vec<Live> = observed
         .instances
         .iter()
+        .filter(|(iid, _)| moving.is_none_or(|(moved, _)| moved != **iid))
         .filter(|(iid, i)| is_live(i, desired.uid) && !instances::is_abandoned(i, **iid, context.epoch))
         .map(|(iid, i)| Live {
             iid: *iid,
@@ -254,6 +266,17 @@ fn scale(
             now,
         );
     }
+}
+
+/// An instance that keeps crashing where it is, while another of its revision shows that the model can run: it gets
+/// another container. The runner starts it again in place until then, since a container given up may not come back.
+fn crashing<'a>(observed: &'a Observed<'_>, uid: i64, number: u32) -> Option<(Iid, &'a Instance)> {
+    let of_revision = |i: &Instance| is_live(i, uid) && i.record.as_ref().is_some_and(|r| r.revision == number);
+    let crashes = |i: &Instance| {
+        i.runner.as_ref().is_some_and(|r| r.phase == Phase::BackingOff && r.restarts >= CRASHES_BEFORE_MOVE)
+    };
+    observed.instances.values().find(|i| of_revision(i) && is_ready(i))?;
+    observed.instances.iter().find(|(_, i)| of_revision(i) && crashes(i)).map(|(iid, i)| (*iid, i))
 }
 
 /// Lists the payload of the newest revision, and pins what was listed for every revision in use.
