@@ -18,6 +18,13 @@ pub const REPLICAS_LIMIT: u32 = 1000;
 /// Most vcores of one instance.
 pub const VCORES_LIMIT: u32 = 1024;
 
+const DURATION: &str = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
+/// A path within the payload: no part is empty, `.` or `..`.
+const INSIDE: &str = r"^(?!(.*/)?\.{1,2}(/|$))[^/\x00-\x1f\x7f-\x9f]+(/[^/\x00-\x1f\x7f-\x9f]+)*$";
+const SCRIPT: &str = r"^(?!(.*/)?\.{1,2}/)([^/\x00-\x1f\x7f-\x9f]+/)*[^/\x00-\x1f\x7f-\x9f]*\.sh$";
+const PAYLOAD: &str = r"^(?!(hdfs://[^/]*)?/(.*/)?\.{1,2}(/|$))(hdfs://[^/\x00-\x1f\x7f-\x9f]*)?/+[^/\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+const VARIABLE: &str = "^(?!MAAS_|HADOOP_TOKEN_FILE_LOCATION$)[A-Za-z_][A-Za-z0-9_]*$";
+
 /// One model version and how many instances of it should serve: checked, with its defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelDeployment {
@@ -70,6 +77,7 @@ pub struct Template {
     pub resources: Resources,
     /// Environment variables of the model.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "pattern": VARIABLE }, "additionalProperties" = { "type": "string", "pattern": r"^[^\x00]*$" }))]
     pub env: BTreeMap<String, String>,
     /// How it is started.
     #[serde(default)]
@@ -79,13 +87,13 @@ pub struct Template {
     pub probes: Option<Probes>,
     /// From the request to end until the kill.
     #[serde(default = "thirty_seconds", with = "period")]
-    #[schemars(with = "String", regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"))]
+    #[schemars(with = "String", length(min = 2), regex(pattern = DURATION))]
     pub termination_grace_period: Duration,
 }
 
 /// A model and its version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ModelRef {
     /// The model's name.
     pub name: ModelName,
@@ -98,7 +106,7 @@ pub struct ModelRef {
 #[serde(rename_all = "camelCase")]
 pub struct Payload {
     /// A directory in HDFS: `hdfs://host:port/path`, or `/path` in the cluster's own file system.
-    #[schemars(regex(pattern = r"^(hdfs://[^/]*)?/[^/]"))]
+    #[schemars(length(max = 4096), regex(pattern = PAYLOAD))]
     pub path: String,
 }
 
@@ -125,12 +133,14 @@ impl Default for Resources {
 pub struct Startup {
     /// The script; by default the payload's only `.sh`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096), regex(pattern = SCRIPT))]
     pub script: Option<String>,
     /// The file in which the model says where it listens; `endpoint.dat` by default.
+    #[schemars(length(max = 4096), regex(pattern = INSIDE))]
     pub announce_file: String,
     /// How long it may take until it is ready; 10m by default.
     #[serde(with = "period")]
-    #[schemars(with = "String", regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"))]
+    #[schemars(with = "String", length(min = 2), regex(pattern = DURATION))]
     pub timeout: Duration,
 }
 
@@ -157,7 +167,7 @@ pub struct Readiness {
     pub http: HttpGet,
     /// How often it is asked; 5s by default.
     #[serde(default = "five_seconds", with = "period")]
-    #[schemars(with = "String", regex(pattern = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"))]
+    #[schemars(with = "String", length(min = 2), regex(pattern = DURATION))]
     pub period: Duration,
 }
 
@@ -166,7 +176,7 @@ pub struct Readiness {
 #[serde(rename_all = "camelCase")]
 pub struct HttpGet {
     /// Its path, from `/` on.
-    #[schemars(regex(pattern = r"^/[^ ]*$"))]
+    #[schemars(length(max = 4096), regex(pattern = r"^/[^\x00-\x20\x7f]*$"))]
     pub path: String,
 }
 

@@ -144,3 +144,49 @@ fn decode<T: DeserializeOwned>(value: &str) -> Result<T, LaunchError> {
     let json = STANDARD.decode(value).map_err(LaunchError::Base64)?;
     serde_json::from_slice(&json).map_err(LaunchError::Json)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch() -> Launch {
+        Launch {
+            quorum: "zk1:2181,zk2:2181".to_owned(),
+            root: "/maas".to_owned(),
+            session_timeout_ms: 10_000,
+            namespace: Namespace::default(),
+            name: "dga-1.0".parse().unwrap(),
+            uid: 77,
+            iid: Iid::new(3, 17),
+            revision: 2,
+            model: ModelRef { name: "dga".parse().unwrap(), version: "1.0".parse().unwrap() },
+            application: "application_1_0001".to_owned(),
+            script: None,
+            announce_file: "endpoint.dat".to_owned(),
+            startup_timeout_ms: 600_000,
+            readiness: None,
+            grace_ms: 30_000,
+            env: [("A".to_owned(), "$(rm -rf ~)'\"\n\u{1f600}".to_owned())].into(),
+            metron: true,
+        }
+    }
+
+    #[test]
+    fn a_launch_comes_back_through_what_a_shell_leaves_alone() {
+        let value = launch().encode();
+        assert!(value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)), "{value}");
+        assert_eq!(Launch::decode(&value).unwrap(), launch());
+    }
+
+    #[test]
+    fn what_no_operator_wrote_is_refused() {
+        assert!(matches!(Launch::decode(&"A".repeat(LIMIT + 1)), Err(LaunchError::TooLong(_))));
+        assert!(matches!(Launch::decode("$HOME"), Err(LaunchError::Base64(_))));
+        for json in ["", "{}", "null", "[1]"] {
+            assert!(matches!(Launch::decode(&STANDARD.encode(json)), Err(LaunchError::Json(_))), "{json}");
+        }
+        let mut hostile = serde_json::to_value(launch()).unwrap();
+        hostile["name"] = "../other".into();
+        assert!(matches!(Launch::decode(&STANDARD.encode(hostile.to_string())), Err(LaunchError::Json(_))));
+    }
+}

@@ -76,6 +76,22 @@ impl fmt::Display for Faults {
     }
 }
 
+/// What of a user's text may stand in a message: the start of it, on one line, with nothing that a terminal obeys.
+fn shown(text: &str) -> String {
+    shown_to(text, 60)
+}
+
+fn shown_to(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(limit) {
+        if matches!(c, '"' | '\'' | '\\') { shown.push(c) } else { shown.extend(c.escape_debug()) }
+    }
+    if text.chars().nth(limit).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 impl Faults {
     fn whole(line: u32, message: impl Into<String>, help: Option<&str>) -> Self {
         let help = help.map(ToOwned::to_owned);
@@ -151,13 +167,24 @@ fn too_long(line: u32, len: usize) -> Faults {
     )
 }
 
+/// A count as a line or column.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 fn text(bytes: &[u8]) -> Result<&str, Faults> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-            Err(Faults::whole(u32::try_from(line).unwrap_or(u32::MAX), "the input is not UTF-8 text", None))
+            let mut faults = Faults::whole(number(line), "the input is not UTF-8 text", Some("save it as UTF-8"));
+            let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+            let own_line = String::from_utf8_lossy(before.get(start..).unwrap_or_default());
+            if let Some(fault) = faults.0.first_mut() {
+                fault.column = number(own_line.chars().count() + 1);
+            }
+            Err(faults)
         }
     }
 }
@@ -188,9 +215,15 @@ fn document_of(text: &str, line: u32) -> Result<Option<Manifest>, Faults> {
     if text.len() > DOCUMENT_LIMIT {
         return Err(too_long(line, text.len()));
     }
-    let Some(root) = tree::parse(text).map_err(|faults| moved(faults, line))? else { return Ok(None) };
-    let (resource, replicas_given) = fields::read(&root).map_err(|faults| moved(faults, line))?;
-    Ok(Some(Manifest { resource, replicas_given, text: text.to_owned(), line }))
+    let (root, mut faults) = tree::parse(text);
+    match root.map(|root| fields::read(&root)) {
+        Some(Ok((resource, replicas_given))) if faults.is_empty() => {
+            return Ok(Some(Manifest { resource, replicas_given, text: text.to_owned(), line }));
+        }
+        Some(Err(more)) => faults.extend(more),
+        Some(Ok(_)) | None => {}
+    }
+    if faults.is_empty() { Ok(None) } else { Err(moved(faults, line)) }
 }
 
 /// Faults of a document at their lines in the whole input.

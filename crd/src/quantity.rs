@@ -46,17 +46,31 @@ impl FromStr for Memory {
 
     fn from_str(text: &str) -> Result<Self, QuantityError> {
         let shown: String = text.chars().take(40).collect();
-        let hint = || QuantityError(format!("{shown:?} is no amount of memory: write for example 512Mi or 2Gi"));
+        let example = "write for example 512Mi or 2Gi";
+        let hint = || QuantityError(format!("{shown:?} is no amount of memory: {example}"));
         let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(end);
         if number.is_empty() {
             return Err(hint());
         }
         if unit.is_empty() {
-            return Err(QuantityError(format!("{shown} has no unit: write {shown}Mi for MiB, or Gi")));
+            // Kubernetes takes it for bytes, Metron for MiB: the nearer guess is told, never taken.
+            let write = match text.parse::<u64>() {
+                Ok(mib @ 1..=MEMORY_LIMIT_MIB) => format!("write {}", Self(mib)),
+                Ok(bytes) if bytes >> 20 > 0 && bytes >> 20 <= MEMORY_LIMIT_MIB => {
+                    format!("write {} for so many bytes", Self(bytes.div_ceil(1 << 20)))
+                }
+                _ => example.to_owned(),
+            };
+            return Err(QuantityError(format!("{shown} has no unit: {write}")));
         }
         if unit == "m" {
-            return Err(QuantityError(format!("{shown}: m is milli; write {number}Mi")));
+            return Err(QuantityError(format!("{shown} means thousandths of a byte: {example}")));
+        }
+        if unit.starts_with('.') {
+            return Err(QuantityError(format!(
+                "{shown:?} is a fraction: write whole numbers, such as 1536Mi for 1.5Gi"
+            )));
         }
         let too_much = || QuantityError(format!("{shown} is more than the largest amount, 1Ti"));
         let number: u128 = number.parse().map_err(|_| too_much())?;
@@ -107,7 +121,7 @@ impl schemars::JsonSchema for Memory {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+(Ki|Mi|Gi|Ti|k|K|M|G|T)$", "description": "Memory, as in 512Mi or 2Gi." })
+        schemars::json_schema!({ "type": "string", "pattern": "^0*[1-9][0-9]*(Ki|Mi|Gi|Ti|k|K|M|G|T)$", "description": "Memory, as in 512Mi or 2Gi." })
     }
 }
 

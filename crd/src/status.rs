@@ -73,3 +73,28 @@ pub enum ConditionStatus {
     /// Nobody knows.
     Unknown,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_reads_back_and_one_of_another_binary_reads_too() {
+        let ready = Condition {
+            type_: "Available".to_owned(),
+            status: ConditionStatus::True,
+            reason: "MinimumReplicasAvailable".to_owned(),
+            message: "1 of 1".to_owned(),
+            last_transition_time: 1,
+            observed_generation: 2,
+        };
+        let status =
+            Status { uid: 7, observed_generation: 2, replicas: 1, conditions: vec![ready], ..Status::default() };
+        let json = serde_json::to_string(&status).unwrap();
+        assert!(json.contains(r#""observedGeneration":2"#) && json.contains(r#""type":"Available","status":"True""#));
+        assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);
+        assert!(status.condition("Available").is_some() && status.condition("Progressing").is_none());
+        let other = r#"{"uid": 7, "observedGeneration": 2, "selector": "x"}"#;
+        assert_eq!(serde_json::from_str::<Status>(other).unwrap().conditions, []);
+    }
+}

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::Fault;
 use super::tree::{Node, Value};
+use super::{Fault, shown};
 use crate::deployment::{
     API_VERSION, HttpGet, KIND, Metadata, ModelDeployment, ModelRef, Payload, Probes, REPLICAS_LIMIT, Readiness,
     Resources, Spec, Startup, Template, VCORES_LIMIT,
 };
-use crate::name::{Name, Namespace};
+use crate::name::{NAME_LIMIT, Name, Namespace};
 use crate::quantity::period;
 
 /// What to say of fields that are known and not built yet.
@@ -73,6 +73,9 @@ fn join(path: &str, field: &str) -> String {
 
 /// The nearest of the known words, if any is near.
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    if word.len() > NAME_LIMIT {
+        return None;
+    }
     let word = word.to_ascii_lowercase();
     known
         .iter()
@@ -96,18 +99,17 @@ impl Reader {
     /// Whether the node is a mapping; its unknown and unsupported fields are reported.
     fn map(&mut self, node: &Node, path: &str, known: &Known) -> bool {
         let Value::Map { entries, .. } = &node.value else {
-            let what = if path.is_empty() { "the document" } else { "this" };
-            self.fault(node, path, format!("{what} must be a mapping with the fields {}", known.fields.join(", ")));
+            self.helped(node, path, "must be a mapping", format!("its fields are {}", known.fields.join(", ")));
             return false;
         };
         for (key, _) in entries {
             let Some((field, _)) = key.scalar() else { continue };
-            let shown: String = field.chars().take(60).collect();
-            let place = join(path, &shown);
+            let place = join(path, &shown(field));
             if known.fields.contains(&field) || known.servers.contains(&field) {
                 continue;
             }
-            if known.later.contains(&field) {
+            // YARN's further resource types have names such as yarn.io/gpu.
+            if known.later.contains(&field) || (path == "spec.resources" && field.contains('/')) {
                 self.helped(key, &place, LATER, "leave it out");
             } else if let Some(near) = nearest(field, known.fields) {
                 self.helped(key, &place, "unknown field", format!("did you mean {near}?"));
@@ -138,7 +140,12 @@ impl Reader {
             return None;
         };
         if plain && looks_like_another_type(text) {
-            self.helped(node, path, format!("{text} is not a text"), format!("write \"{text}\" in quotes"));
+            let shown = shown(text);
+            if shown.is_empty() {
+                self.helped(node, path, "has no value", "write \"\" for an empty one");
+                return None;
+            }
+            self.helped(node, path, format!("{shown} is not a text"), format!("write \"{shown}\" in quotes"));
             return None;
         }
         Some(text.to_owned())
@@ -158,13 +165,12 @@ impl Reader {
             self.fault(node, path, range);
             return None;
         };
-        let shown: String = text.chars().take(40).collect();
         let decimal =
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
         match text.parse::<u32>() {
             Ok(number) if decimal && (least..=most).contains(&number) => Some(number),
             _ => {
-                self.fault(node, path, format!("{shown} {range}"));
+                self.fault(node, path, format!("{} {range}", shown(text)));
                 None
             }
         }
@@ -193,7 +199,7 @@ impl Reader {
             self.helped(root, "", "this is no manifest", "it needs apiVersion, kind, metadata and spec");
             return None;
         };
-        if !self.is_of_this_kind(root) {
+        if !self.is_ours(root) {
             return None;
         }
         self.map(root, "", &DOCUMENT);
@@ -204,37 +210,42 @@ impl Reader {
         Some((ModelDeployment { metadata, spec }, replicas_given))
     }
 
-    /// Another kind's fields are not looked at: they would all be unknown.
-    fn is_of_this_kind(&mut self, root: &Node) -> bool {
-        let before = self.faults.len();
-        match self.field(root, "apiVersion").map(|n| (n, n.scalar())) {
-            Some((_, Some((API_VERSION, _)))) => {}
-            Some((node, other)) => {
-                let shown: String = other.map_or("", |(text, _)| text).chars().take(60).collect();
-                self.helped(node, "apiVersion", format!("{shown:?} is not known"), format!("write {API_VERSION}"));
+    /// Whether the document means to be of this kind: another kind's fields would all be unknown.
+    fn is_ours(&mut self, root: &Node) -> bool {
+        let word = |field| self.field(root, field).map(|n| (n, n.scalar().map_or("", |(text, _)| text)));
+        let (version, kind) = (word("apiVersion"), word("kind"));
+        let this_version = matches!(version, Some((_, API_VERSION)));
+        match version {
+            Some((node, other)) if !this_version => {
+                let message = format!("\"{}\" is not known", shown(other));
+                self.helped(node, "apiVersion", message, format!("write {API_VERSION}"));
             }
+            Some(_) => {}
             None => self.helped(root, "apiVersion", "is required", format!("write apiVersion: {API_VERSION}")),
         }
-        match self.field(root, "kind").map(|n| (n, n.scalar())) {
-            Some((_, Some((KIND, _)))) => {}
-            Some((node, Some(("List", _)))) => {
-                self.helped(
-                    node,
-                    "kind",
-                    "List is not supported",
-                    "put each item into a document of its own, with --- between",
-                );
+        let only = format!("the only kind is {KIND}");
+        match kind {
+            Some((_, KIND)) => true,
+            Some((node, "List")) => {
+                let help = "put each item into a document of its own, with --- between";
+                self.helped(node, "kind", "List is not supported", help);
+                false
             }
-            Some((node, Some(("ModelRoute", _)))) => {
-                self.helped(node, "kind", format!("ModelRoute {LATER}"), format!("the only kind is {KIND}"))
+            Some((node, "ModelRoute")) => {
+                self.helped(node, "kind", format!("ModelRoute {LATER}"), only);
+                false
             }
             Some((node, other)) => {
-                let shown: String = other.map_or("", |(text, _)| text).chars().take(60).collect();
-                self.helped(node, "kind", format!("{shown:?} is not known"), format!("did you mean {KIND}?"));
+                let near = nearest(other, &[KIND]).is_some();
+                let help = if near { format!("did you mean {KIND}?") } else { only };
+                self.helped(node, "kind", format!("\"{}\" is not known", shown(other)), help);
+                near && this_version
             }
-            None => self.helped(root, "kind", "is required", format!("write kind: {KIND}")),
+            None => {
+                self.helped(root, "kind", "is required", format!("write kind: {KIND}"));
+                this_version
+            }
         }
-        self.faults.len() == before
     }
 
     fn metadata(&mut self, root: &Node, model: Option<&ModelRef>) -> Option<Metadata> {
@@ -273,8 +284,7 @@ impl Reader {
             Some((_, Value::Map { entries, .. })) => {
                 for (key, value) in entries {
                     let Some((name, _)) = key.scalar() else { continue };
-                    let shown: String = name.chars().take(80).collect();
-                    if let Some(text) = self.text(value, &join(&path, &shown)) {
+                    if let Some(text) = self.text(value, &join(&path, &shown(name))) {
                         words.insert(name.to_owned(), text);
                     }
                 }
@@ -296,13 +306,10 @@ impl Reader {
         };
         let payload =
             self.required(node, "spec", "payload", "{path: /user/me/models/dga/1.0}").and_then(|n| self.payload(n));
-        let resources = self.field(node, "resources").map_or(Some(Resources::default()), |n| self.resources(n));
+        let resources = self.field(node, "resources").map(|n| self.resources(n)).unwrap_or_default();
         let env = self.env(node);
-        let startup = self.field(node, "startup").map_or(Some(Startup::default()), |n| self.startup(n));
-        let probes = match self.field(node, "probes") {
-            Some(probes) => Some(self.probes(probes)?),
-            None => None,
-        };
+        let startup = self.field(node, "startup").map(|n| self.startup(n)).unwrap_or_default();
+        let probes = self.field(node, "probes").and_then(|n| self.probes(n));
         let grace = match self.field(node, "terminationGracePeriod") {
             Some(grace) => self.duration(grace, "spec.terminationGracePeriod", Duration::ZERO),
             None => Some(Duration::from_secs(30)),
@@ -310,10 +317,10 @@ impl Reader {
         let template = Template {
             model: model?,
             payload: payload?,
-            resources: resources?,
+            resources,
             env,
-            startup: startup?,
-            probes: probes.filter(|p| p.readiness.is_some()),
+            startup,
+            probes,
             termination_grace_period: grace?,
         };
         Some((Spec { replicas: replicas?, template }, replicas_node.is_some()))
@@ -358,29 +365,25 @@ impl Reader {
         Some(Payload { path })
     }
 
-    fn resources(&mut self, node: &Node) -> Option<Resources> {
-        if !self.map(node, "spec.resources", &RESOURCES) {
-            return None;
-        }
+    /// With defaults in the place of what is wrong: its faults refuse the whole.
+    fn resources(&mut self, node: &Node) -> Resources {
         let mut resources = Resources::default();
+        if !self.map(node, "spec.resources", &RESOURCES) {
+            return resources;
+        }
         if let Some(memory) = self.field(node, "memory") {
             // Plain digits look like a number; the amount's own message says what to write.
-            let Some((text, _)) = memory.scalar() else {
-                self.fault(memory, "spec.resources.memory", "must be an amount such as 512Mi");
-                return None;
-            };
-            match text.parse() {
-                Ok(amount) => resources.memory = amount,
-                Err(error) => {
-                    self.fault(memory, "spec.resources.memory", format!("{error}"));
-                    return None;
-                }
+            match memory.scalar().map(|(text, _)| text.parse()) {
+                Some(Ok(amount)) => resources.memory = amount,
+                Some(Err(error)) => self.fault(memory, "spec.resources.memory", format!("{error}")),
+                None => self.fault(memory, "spec.resources.memory", "must be an amount such as 512Mi"),
             }
         }
         if let Some(vcores) = self.field(node, "vcores") {
-            resources.vcores = self.whole_number(vcores, "spec.resources.vcores", 1, VCORES_LIMIT)?;
+            let number = self.whole_number(vcores, "spec.resources.vcores", 1, VCORES_LIMIT);
+            resources.vcores = number.unwrap_or(resources.vcores);
         }
-        Some(resources)
+        resources
     }
 
     fn env(&mut self, node: &Node) -> BTreeMap<String, String> {
@@ -388,8 +391,7 @@ impl Reader {
         let Some(Value::Map { entries, .. }) = self.field(node, "env").map(|n| &n.value) else { return env };
         for (key, value) in entries {
             let Some((name, _)) = key.scalar() else { continue };
-            let shown: String = name.chars().take(80).collect();
-            let path = join("spec.env", &shown);
+            let path = join("spec.env", &shown(name));
             let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             if !word {
@@ -404,26 +406,26 @@ impl Reader {
         env
     }
 
-    fn startup(&mut self, node: &Node) -> Option<Startup> {
-        if !self.map(node, "spec.startup", &STARTUP) {
-            return None;
-        }
+    /// With defaults in the place of what is wrong: its faults refuse the whole.
+    fn startup(&mut self, node: &Node) -> Startup {
         let mut startup = Startup::default();
+        if !self.map(node, "spec.startup", &STARTUP) {
+            return startup;
+        }
         if let Some(script) = self.field(node, "script") {
-            let name = self.file(script, "spec.startup.script")?;
-            if !name.ends_with(".sh") {
+            startup.script = self.file(script, "spec.startup.script");
+            if startup.script.as_ref().is_some_and(|name| !name.ends_with(".sh")) {
                 self.fault(script, "spec.startup.script", "must end in .sh");
-                return None;
             }
-            startup.script = Some(name);
         }
         if let Some(file) = self.field(node, "announceFile") {
-            startup.announce_file = self.file(file, "spec.startup.announceFile")?;
+            startup.announce_file = self.file(file, "spec.startup.announceFile").unwrap_or_default();
         }
         if let Some(timeout) = self.field(node, "timeout") {
-            startup.timeout = self.duration(timeout, "spec.startup.timeout", Duration::from_secs(1))?;
+            let timeout = self.duration(timeout, "spec.startup.timeout", Duration::from_secs(1));
+            startup.timeout = timeout.unwrap_or_default();
         }
-        Some(startup)
+        startup
     }
 
     /// The path of a file within the payload.
@@ -441,14 +443,19 @@ impl Reader {
         Some(name)
     }
 
+    /// Probes that hold none are as good as none: adding them changes no template.
     fn probes(&mut self, node: &Node) -> Option<Probes> {
         if !self.map(node, "spec.probes", &PROBES) {
             return None;
         }
-        let Some(readiness) = self.field(node, "readiness") else { return Some(Probes::default()) };
+        let readiness = self.field(node, "readiness")?;
         if !self.map(readiness, "spec.probes.readiness", &READINESS) {
             return None;
         }
+        let period = match self.field(readiness, "period") {
+            Some(period) => self.duration(period, "spec.probes.readiness.period", Duration::from_millis(100)),
+            None => Some(Duration::from_secs(5)),
+        };
         let http = self.required(readiness, "spec.probes.readiness", "http", "{path: /health}")?;
         if !self.map(http, "spec.probes.readiness.http", &HTTP) {
             return None;
@@ -457,35 +464,17 @@ impl Reader {
         let path = self.text(at, "spec.probes.readiness.http.path")?;
         if !path.starts_with('/') || path.len() > PATH_LIMIT || path.bytes().any(|b| b <= b' ' || b == 0x7f) {
             self.fault(at, "spec.probes.readiness.http.path", "must start with / and hold no spaces");
-            return None;
         }
-        let period = match self.field(readiness, "period") {
-            Some(period) => self.duration(period, "spec.probes.readiness.period", Duration::from_millis(100))?,
-            None => Duration::from_secs(5),
-        };
-        Some(Probes { readiness: Some(Readiness { http: HttpGet { path }, period }) })
+        Some(Probes { readiness: Some(Readiness { http: HttpGet { path }, period: period? }) })
     }
 }
 
 /// What YAML takes for a number, a truth value or nothing when it stands without quotes.
 fn looks_like_another_type(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let number = text.parse::<f64>().is_ok() && text.bytes().any(|b| b.is_ascii_digit());
-    let radix = text.starts_with("0x") || text.starts_with("0o");
-    let word = matches!(
-        text,
-        "" | "~"
-            | "null"
-            | "Null"
-            | "NULL"
-            | "true"
-            | "True"
-            | "TRUE"
-            | "false"
-            | "False"
-            | "FALSE"
-            | ".inf"
-            | "-.inf"
-            | ".nan"
-    );
-    number || radix || word
+    let radix = ["0x", "0o", "0b"].iter().any(|r| digits.starts_with(r));
+    let word = ["", "~", "null", "true", "false"].iter().any(|w| text.eq_ignore_ascii_case(w));
+    let special = [".inf", ".nan"].iter().any(|w| digits.eq_ignore_ascii_case(w));
+    number || radix || word || special
 }

@@ -2,13 +2,16 @@
 //! no manifest needs them, and without them no document is larger than its text.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
-use super::Fault;
+use super::{Fault, number, shown, shown_to};
 
 /// Deepest nesting.
 const DEPTH_LIMIT: usize = 32;
+const DIRECTIVE: &str = "directives such as %YAML are not supported: leave the line out";
+const ALIAS: &str = "aliases are not supported: write the value out";
 
 /// A value and its place.
 #[derive(Clone, Debug)]
@@ -50,15 +53,19 @@ impl Node {
         matches!(self.scalar(), Some(("" | "~" | "null" | "Null" | "NULL", true)))
     }
 
+    /// An entry of a mapping, by its key.
+    pub(crate) fn entry(&self, key: &str) -> Option<&(Self, Self)> {
+        let Value::Map { entries, .. } = &self.value else { return None };
+        entries.iter().find(|(k, _)| k.scalar().is_some_and(|(text, _)| text == key))
+    }
+
     /// The value of a key of a mapping.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        let Value::Map { entries, .. } = &self.value else { return None };
-        entries.iter().find(|(k, _)| k.scalar().is_some_and(|(text, _)| text == key)).map(|(_, value)| value)
+        self.entry(key).map(|(_, value)| value)
     }
 }
 
 fn place(marker: &Marker) -> (u32, u32) {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     (number(marker.line()), number(marker.col()).saturating_add(1))
 }
 
@@ -67,50 +74,67 @@ struct Builder<'a> {
     faults: Vec<Fault>,
 }
 
-/// The tree of the one document in `text`; none when it is empty.
-pub(crate) fn parse(text: &str) -> Result<Option<Node>, Vec<Fault>> {
+/// The tree of the one document in `text`, none when it is empty or no YAML, and what is wrong with it as YAML.
+pub(crate) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
     if let Some(at) = text.find('\0') {
-        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        let line = u32::try_from(line).unwrap_or(u32::MAX);
-        return Err(vec![Fault {
+        let before = text.get(..at).unwrap_or_default();
+        let own_line = before.rsplit('\n').next().unwrap_or_default();
+        let fault = Fault {
             path: String::new(),
-            line,
-            column: 1,
+            line: number(before.matches('\n').count() + 1),
+            column: number(own_line.chars().count() + 1),
             message: "a NUL character".to_owned(),
-            help: None,
-        }]);
+            help: Some("take it out".to_owned()),
+        };
+        return (None, vec![fault]);
     }
     let mut builder = Builder { events: Parser::new_from_str(text), faults: Vec::new() };
-    let mut root = None;
-    loop {
-        let (event, span) = builder.next()?;
-        match event {
-            Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
-            Event::StreamEnd => break,
-            other => {
-                if root.is_some() {
-                    builder.at(&span, "a second document");
-                    break;
-                }
-                root = Some(builder.node(other, span, 0)?);
+    let root = builder.document().unwrap_or_default();
+    // What is missing at the end is reported on a line behind the last: an editor has none there.
+    let (lines, last) = text.lines().fold((0, ""), |(count, _), line| (count + 1, line));
+    for fault in builder.faults.iter_mut().filter(|fault| fault.line > number(lines)) {
+        (fault.line, fault.column) = (number(lines.max(1)), number(last.chars().count() + 1));
+    }
+    (root, builder.faults)
+}
+
+/// Reading ends here; the fault that says why stands with the others.
+struct Stop;
+
+impl<'a> Builder<'a> {
+    fn document(&mut self) -> Result<Option<Node>, Stop> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                Event::StreamEnd => return Ok(root.filter(|r: &Node| !r.is_null())),
+                _ if root.is_some() => return Err(self.stop(&span, "a second document: begin it with a line ---")),
+                first => root = Some(self.node(first, span, 0)?),
             }
         }
     }
-    if builder.faults.is_empty() { Ok(root.filter(|r| !r.is_null())) } else { Err(builder.faults) }
-}
 
-impl<'a> Builder<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, Span), Vec<Fault>> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Stop> {
         match self.events.next() {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => {
                 let (line, column) = place(error.marker());
-                let message = format!("not YAML: {}", error.info());
+                let message = match error.info() {
+                    info if info.contains("unknown anchor") => ALIAS.to_owned(),
+                    info if info.contains("expected <document start>") => DIRECTIVE.to_owned(),
+                    info => format!("not YAML: {}", shown_to(info, 200)),
+                };
                 self.faults.push(Fault { path: String::new(), line, column, message, help: None });
-                Err(std::mem::take(&mut self.faults))
+                Err(Stop)
             }
             None => Ok((Event::StreamEnd, Span::default())),
         }
+    }
+
+    fn stop(&mut self, span: &Span, message: &str) -> Stop {
+        self.at(span, message);
+        Stop
     }
 
     fn at(&mut self, span: &Span, message: &str) {
@@ -127,10 +151,9 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Vec<Fault>> {
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Stop> {
         if depth > DEPTH_LIMIT {
-            self.at(&span, "nested too deeply");
-            return Err(std::mem::take(&mut self.faults));
+            return Err(self.stop(&span, &format!("nested more than {DEPTH_LIMIT} deep")));
         }
         let start = place(&span.start);
         match event {
@@ -139,10 +162,7 @@ impl<'a> Builder<'a> {
                 let value = Value::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
                 Ok(Node { value, start, end: place(&span.end) })
             }
-            Event::Alias(_) => {
-                self.at(&span, "aliases are not supported: write the value out");
-                Ok(Node { value: Value::Scalar { text: String::new(), plain: true }, start, end: place(&span.end) })
-            }
+            Event::Alias(_) => Err(self.stop(&span, ALIAS)),
             Event::SequenceStart(anchor, tag) => {
                 self.plain_only(anchor, tag.as_ref(), &span);
                 loop {
@@ -159,15 +179,13 @@ impl<'a> Builder<'a> {
                 let flow = span.end.index() > span.start.index();
                 self.mapping(start, flow, depth)
             }
-            _ => {
-                self.at(&span, "not YAML: an unexpected end");
-                Err(std::mem::take(&mut self.faults))
-            }
+            _ => Err(self.stop(&span, "not YAML: an unexpected end")),
         }
     }
 
-    fn mapping(&mut self, start: (u32, u32), flow: bool, depth: usize) -> Result<Node, Vec<Fault>> {
-        let mut entries: Vec<(Node, Node)> = Vec::new();
+    fn mapping(&mut self, start: (u32, u32), flow: bool, depth: usize) -> Result<Node, Stop> {
+        let mut entries = Vec::new();
+        let mut seen = HashSet::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd | Event::StreamEnd) {
@@ -178,15 +196,14 @@ impl<'a> Builder<'a> {
             let value = self.node(event, span, depth + 1)?;
             match key.scalar() {
                 None => self.faults.push(key.fault("", "a key must be a word")),
-                Some((text, _)) => {
-                    let again = entries.iter().any(|(k, _)| k.scalar().is_some_and(|(t, _)| t == text));
-                    if again {
-                        let message = format!("{text} stands here a second time");
-                        self.faults.push(key.fault("", message));
-                    }
+                Some(("<<", true)) => {
+                    self.faults.push(key.fault("", "merge keys are not supported: write the values out"));
                 }
+                Some((text, _)) if !seen.insert(text.to_owned()) => {
+                    self.faults.push(key.fault("", format!("{} stands here a second time", shown(text))));
+                }
+                Some(_) => entries.push((key, value)),
             }
-            entries.push((key, value));
         }
     }
 }
