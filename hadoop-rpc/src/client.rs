@@ -1,7 +1,6 @@
 //! A client of one protocol: which address, which connection, what may be tried again.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -9,37 +8,13 @@ use std::{
 use prost::Message;
 use tokio::time::Instant;
 
-use crate::{address::Address, connection::Connection, error::Error, token::Token};
-
-/// A protocol as Hadoop names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Protocol {
-    /// Name, such as `org.apache.hadoop.yarn.api.ApplicationClientProtocolPB`.
-    pub name: &'static str,
-    /// Version.
-    pub version: u64,
-}
-
-/// How the client says who it is.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Auth {
-    /// A name that is believed: clusters without Kerberos.
-    Simple {
-        /// The user's name.
-        user: String,
-    },
-    /// A token (SASL DIGEST-MD5). The connection's user is the token's.
-    Token(Token),
-}
-
-impl fmt::Debug for Auth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Simple { user } => write!(f, "Simple({user})"),
-            Self::Token(token) => token.fmt(f),
-        }
-    }
-}
+use crate::{
+    address::Address,
+    connection::Connection,
+    error::Error,
+    peer::{Auth, Protocol},
+    token::Token,
+};
 
 /// A client of one protocol at one or several addresses of which one serves at a time. Clones share the connection.
 /// Needs a tokio runtime with IO and time.

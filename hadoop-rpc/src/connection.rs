@@ -24,11 +24,11 @@ use tokio::{
 
 use crate::{
     address::Address,
-    client::{Auth, Protocol},
     error::{Error, HandshakeError, Remote},
     frame::{self, FrameError, FrameReader},
     handshake,
     header::{MethodHeader, ResponseHeader, Status, take},
+    peer::{Auth, Protocol},
 };
 
 /// Calls that may wait to be written.

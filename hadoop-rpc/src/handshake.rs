@@ -8,13 +8,13 @@ use rand::RngCore;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::{
-    client::{Auth, Protocol},
     error::{HandshakeError, Remote},
     frame::{self, FrameError, FrameReader},
     header::{
         AUTH_NONE, AUTH_SASL, CALL_CONTEXT, CALL_SASL, ConnectionContext, KIND_PROTOBUF, NO_RETRY, OP_FINAL, PREAMBLE,
         RequestHeader, ResponseHeader, SaslAuth, SaslMessage, SaslState, Status, UserInfo, take,
     },
+    peer::{Auth, Protocol},
     sasl::{DigestMd5, SaslError},
     token::Token,
 };

@@ -31,6 +31,7 @@ mod error;
 mod frame;
 mod handshake;
 mod header;
+mod peer;
 mod sasl;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -38,8 +39,9 @@ pub mod token;
 mod varint;
 
 pub use address::{Address, AddressError};
-pub use client::{Auth, Client, Protocol};
+pub use client::Client;
 pub use conf::Conf;
 pub use error::{Error, HandshakeError, Remote};
 pub use frame::FrameError;
+pub use peer::{Auth, Protocol};
 pub use token::{Credentials, Token};

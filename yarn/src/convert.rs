@@ -2,11 +2,11 @@
 //! entry without its id is left out.
 
 use crate::{
-    client::{ApplicationReport, ApplicationState, AttemptReport, AttemptState, ContainerReport},
     error::Error,
     ids::{ApplicationId, AttemptId, ContainerId, NodeId},
     messages as m,
     protocol::{AllocateRequest, AllocateResponse, AmCommand, AskRow, RegisterRequest, RegisterResponse},
+    reports::{ApplicationReport, ApplicationState, AttemptReport, AttemptState, ContainerReport},
     types::{
         Container, ContainerState, ContainerStatus, FinalStatus, LaunchContext, LocalResource, NmToken, NodeReport,
         NodeState, Resource, ResourceKind, Visibility,

@@ -57,13 +57,11 @@ mod master;
 mod messages;
 mod node;
 mod protocol;
+mod reports;
 mod types;
 
 pub use asks::{Ask, Grants, Ledger};
-pub use client::{
-    ApplicationReport, ApplicationState, AttemptReport, AttemptState, ContainerReport, LogPatterns, RmClient,
-    Submission,
-};
+pub use client::{LogPatterns, RmClient, Submission};
 pub use error::Error;
 /// The name under which an application master meets [`Error`].
 pub use error::Error as MasterError;
@@ -71,6 +69,7 @@ pub use ids::{ApplicationId, AttemptId, ContainerId, IdError, NodeId};
 pub use master::{AM_RM_TOKEN, MasterClient};
 pub use node::{NodeClient, Nodes, Signal};
 pub use protocol::{AllocateRequest, AllocateResponse, AmCommand, AskFault, AskRow, RegisterRequest, RegisterResponse};
+pub use reports::{ApplicationReport, ApplicationState, AttemptReport, AttemptState, ContainerReport};
 pub use types::{
     Container, ContainerState, ContainerStatus, FinalStatus, LaunchContext, LocalResource, NmToken, NodeReport,
     NodeState, Resource, ResourceKind, Visibility,
