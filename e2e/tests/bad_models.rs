@@ -73,7 +73,11 @@ fn scripts() -> Vec<Case> {
             "sleep 1000",
             Seen::Told(
                 &["AnnouncementMissing"],
-                &["not ready within 3 s", "nothing announced yet", "spec.startup.timeout"],
+                &[
+                    "not ready within 3 s",
+                    "nothing announced yet: endpoint.dat is not there, or empty",
+                    "spec.startup.timeout",
+                ],
             ),
         ),
         case(
@@ -89,7 +93,7 @@ fn scripts() -> Vec<Case> {
         case(
             "announces-garbage",
             announces("echo 'port 1500' > endpoint.dat"),
-            Seen::Told(&["AnnouncementInvalid"], &["the announcement can't be used"]),
+            Seen::Told(&["AnnouncementInvalid"], &["the announcement can't be used", "it should be {\"url\""]),
         ),
         case(
             "announces-much",

@@ -156,7 +156,8 @@ pub fn parse(bytes: &[u8]) -> Result<Announcement, Refused> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Refused::Missing);
     }
-    let file: Wire = serde_json::from_slice(bytes).map_err(|error| Refused::Invalid(error.to_string()))?;
+    let file: Wire = serde_json::from_slice(bytes)
+        .map_err(|error| Refused::Invalid(format!("{error}; it should be {{\"url\": \"http://localhost:<port>\"}}")))?;
     let functions = file.functions.unwrap_or_else(|| BTreeMap::from([("apply".to_owned(), "apply".to_owned())]));
     parse_url(&file.url, functions).map_err(|what| Refused::Invalid(format!("url {:?}: {what}", clip(&file.url))))
 }

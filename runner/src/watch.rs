@@ -137,8 +137,19 @@ impl Watch {
         }
     }
 
+    /// The file's name is the manifest's to choose, and may be what is wrong.
+    fn refused(&self, refused: Refused) -> Missing {
+        match (&refused, self.settings.announcement.file_name()) {
+            (Refused::Missing, Some(name)) => {
+                let name = name.to_string_lossy();
+                missing("AnnouncementMissing", format!("{refused}: {name} is not there, or empty"))
+            }
+            _ => refused.into(),
+        }
+    }
+
     async fn look(&mut self) -> Result<Serving, Missing> {
-        let announcement = announce::read(&self.settings.announcement)?;
+        let announcement = announce::read(&self.settings.announcement).map_err(|refused| self.refused(refused))?;
         announcement.belongs_to(&self.settings.node)?;
         let port = announcement.port();
         self.resolve(port).await?;
