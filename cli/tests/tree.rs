@@ -156,7 +156,7 @@ fn instances_and_endpoints_are_listed() {
     let instances = tree.ctl(&["get", "instances", "-o", "wide"]).ok();
     let row: Vec<_> = instances.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row[..4], ["dga-1.0/3-1", "1/1", "Running", "0"]);
-    assert_eq!(row[5..], ["node1", "container_1_0001_01_000001", "http://node1:2"]);
+    assert_eq!(row[5..], ["node1", "container_1_0001_01_000001", "http://node1:2", "<none>"]);
     let endpoints = tree.ctl(&["get", "endpoints", "--no-headers"]).ok();
     assert_eq!(endpoints.split_whitespace().collect::<Vec<_>>()[..4], ["dga-1.0/3-1", "dga", "1.0", "http://node1:2"]);
     let refused = tree.ctl(&["logs", "dga-1.0/3-9"]).failed();
