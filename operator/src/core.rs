@@ -36,7 +36,6 @@ enum Purpose {
     Leader { version: i32, epoch: u32 },
     Ready,
     Deployment(Box<Planned>),
-    Tidy,
     Unknown(Vec<hadoop_yarn::ContainerId>),
     HandOver,
 }
@@ -366,7 +365,7 @@ impl Core {
             }
             (Purpose::Ready, Err(_)) => self.announced = false,
             (Purpose::Unknown(ids), Err(_)) => self.rm.keep(&ids),
-            (Purpose::Ready | Purpose::Tidy, _) => {}
+            (Purpose::Ready, _) => {}
         }
     }
 
@@ -490,7 +489,6 @@ impl Core {
         if plan.gone {
             return;
         }
-        let tidy = plan.tidy;
         if !plan.ops.is_empty() || !plan.acts.is_empty() {
             turn.in_flight = true;
             let mut ops = vec![fence::check(&self.settings, version)];
@@ -498,10 +496,6 @@ impl Core {
             let planned =
                 Planned { key: key.clone(), ops: ops.clone(), acts: plan.acts, status: plan.writes_status, untold };
             self.commit(Purpose::Deployment(Box::new(planned)), ops, out);
-            for path in tidy {
-                let ops = vec![fence::check(&self.settings, version), Op::Delete { path, version: None }];
-                self.commit(Purpose::Tidy, ops, out);
-            }
         }
         self.turns.insert(key.clone(), turn);
     }

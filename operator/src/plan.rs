@@ -75,8 +75,6 @@ pub struct Plan {
     pub ops: Vec<Op>,
     /// What to ask of YARN after it.
     pub acts: Vec<Act>,
-    /// Deletes to try one by one, whose refusal means nothing (a directory that others still use).
-    pub tidy: Vec<String>,
     /// Instances that want a container.
     pub want: Vec<(Iid, Shape)>,
     /// A payload to list, for this revision.
@@ -397,9 +395,6 @@ fn finish_removal(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, m
     if !observed.instances.is_empty() || !observed.strays.is_empty() || !plan.ops.is_empty() {
         return;
     }
-    let models = observed.revisions.values().filter_map(|r| r.record.as_ref()).map(|r| r.template.model.clone());
-    plan.tidy = models.map(|model| paths.metron_directory(&model)).collect();
-    plan.tidy.dedup();
     paths.delete_rest(observed, &mut plan.ops);
     memory.unwritten.clear();
     plan.gone = plan.ops.is_empty();

@@ -127,6 +127,7 @@ impl Cache {
             instances: BTreeMap::new(),
             directories: BTreeSet::new(),
             strays: BTreeSet::new(),
+            idle_models: BTreeSet::new(),
         };
         let single = [
             Node::Spec { namespace: namespace.clone(), name: name.clone() },
@@ -158,6 +159,9 @@ impl Cache {
             }
         }
         self.observe_directories(root, &folders, &single, &mut observed);
+        if observed.spec.is_none() {
+            observed.idle_models = self.idle_models(root, &observed);
+        }
         observed
     }
 
@@ -228,6 +232,30 @@ impl Cache {
         wanted.extend(models.map(|model| Node::MetronModel { model }));
         let paths = wanted.iter().map(|n| n.path(root)).filter(|path| self.entries.contains_key(path));
         observed.directories = paths.collect();
+    }
+
+    /// Metron's directories of a deployment's models, if they are empty and no other deployment names the model. One that
+    /// starts just then finds its parent gone, and its runner makes it again.
+    fn idle_models(&self, root: &Root, observed: &Observed<'_>) -> BTreeSet<String> {
+        let own = observed.revisions.values().filter_map(|r| r.record.as_ref()).map(|r| &r.template.model.name);
+        let mut idle = BTreeSet::new();
+        for model in own {
+            let path = Node::MetronModel { model: model.clone() }.path(root);
+            let named = |(at, entry): (&String, &Entry)| {
+                let template = match &entry.value {
+                    Value::Spec(spec) => spec.as_ref().as_ref().ok().map(|m| &m.resource.spec.template),
+                    Value::Revision(revision) => revision.as_ref().map(|r| &r.template),
+                    _ => None,
+                };
+                let other = || Node::parse(root, at).as_ref().and_then(key_of).is_some_and(|key| key != *observed.key);
+                template.is_some_and(|t| t.model.name == *model) && other()
+            };
+            let empty = self.below(&path).next().is_none();
+            if self.entries.contains_key(&path) && empty && !self.entries.iter().any(named) {
+                idle.insert(path);
+            }
+        }
+        idle
     }
 
     fn below(&self, folder: &str) -> impl Iterator<Item = (&str, &Entry)> {

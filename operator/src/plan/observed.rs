@@ -27,6 +27,8 @@ pub struct Observed<'a> {
     pub instances: BTreeMap<Iid, Instance>,
     /// Which directories that this deployment needs exist.
     pub directories: BTreeSet<String>,
+    /// Metron's directories of its models that nobody else uses; looked for once the spec is gone.
+    pub idle_models: BTreeSet<String>,
     /// Paths of endpoints whose instance has no record.
     pub strays: BTreeSet<String>,
 }

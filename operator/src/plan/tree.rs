@@ -43,11 +43,6 @@ impl<'a> Paths<'a> {
         Node::Events { namespace: self.key.namespace.clone(), name: self.key.name.clone() }
     }
 
-    /// Metron's directory of a model.
-    pub(super) fn metron_directory(&self, model: &ModelRef) -> String {
-        self.path(&Node::MetronModel { model: model.name.clone() })
-    }
-
     fn create(&self, path: String, data: Vec<u8>) -> Op {
         Op::Create { path, data, ephemeral: false }
     }
@@ -135,6 +130,7 @@ impl<'a> Paths<'a> {
                 ops.push(Op::Delete { path, version: None });
             }
         }
+        ops.extend(observed.idle_models.iter().map(|path| Op::Delete { path: path.clone(), version: None }));
         if let Some((_, version)) = &observed.events {
             ops.push(Op::Delete { path: self.path(&self.events()), version: Some(*version) });
         }
