@@ -4,8 +4,11 @@
 //! stops every later one at that priority and below. Two rules keep one deployment from blocking another:
 //!
 //! 1. An ask's priority follows its size, so that a large ask which finds no room stands behind all smaller ones.
-//! 2. An ask unserved for [`PATIENCE`] is cancelled and parked. One parked ask at a time is shown again, at the
-//!    worst priority of all, deployment by deployment in turn; when the headroom grows enough, it is asked afresh.
+//! 2. An ask unserved for [`PATIENCE`] is cancelled and parked; one that a smaller ask waits behind, sooner: an ask
+//!    that fits the headroom but no node makes the scheduler reserve a node for it, which takes the headroom of all
+//!    others away, whatever their priority. One parked ask at a time is shown again, at the worst priority of all,
+//!    deployment by deployment in turn, and only while no fresh ask stands; when the headroom grows enough, it is
+//!    asked afresh.
 //!
 //! Pure: state in, changes out; the caller hands them to the ledger of asks.
 
@@ -17,6 +20,8 @@ use crate::key::Key;
 
 /// How long an ask may stand unserved before it is parked, in milliseconds.
 pub const PATIENCE: u64 = 3_000;
+/// How long it may stand while a smaller one waits: the scheduler serves what fits well within it.
+const PATIENCE_BESIDE_SMALLER: u64 = 300;
 /// How many fresh asks one deployment may have standing at once.
 const FRESH_PER_DEPLOYMENT: usize = 32;
 /// The priority of the one parked ask that is shown: behind every fresh one.
@@ -78,6 +83,15 @@ struct Entry {
     stage: Stage,
 }
 
+impl Entry {
+    fn park(&mut self, iid: Iid, room: Room, changes: &mut Vec<Change>) {
+        // What may have been reserved for it comes back with the cancel: that is no new room.
+        let headroom = Shape { memory_mb: room.headroom.memory_mb + self.shape.memory_mb, ..room.headroom };
+        self.stage = Stage::Parked { headroom };
+        changes.push(Change::Cancel(iid));
+    }
+}
+
 /// What the ResourceManager last said of room.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
@@ -116,21 +130,12 @@ impl Allotment {
         changes
     }
 
-    /// Parks what stood too long, and takes up what fits since the headroom grew.
+    /// Takes up what fits since the headroom grew, then parks what stood too long.
     fn age(&mut self, room: Room, now: u64, changes: &mut Vec<Change>) {
-        let others_wait = self.entries.values().filter(|e| matches!(e.stage, Stage::Parked { .. })).count() > 0;
-        for (iid, entry) in &mut self.entries {
+        for entry in self.entries.values_mut() {
             match entry.stage {
                 Stage::Queued if !entry.shape.fits(room.maximum) => entry.stage = Stage::TooLarge,
                 Stage::TooLarge if entry.shape.fits(room.maximum) => entry.stage = Stage::Queued,
-                Stage::Fresh { since } if now >= since + PATIENCE => {
-                    entry.stage = Stage::Parked { headroom: room.headroom };
-                    changes.push(Change::Cancel(*iid));
-                }
-                Stage::Turn { since } if now >= since + PATIENCE && others_wait => {
-                    entry.stage = Stage::Parked { headroom: room.headroom };
-                    changes.push(Change::Cancel(*iid));
-                }
                 Stage::Parked { headroom } => {
                     if entry.shape.fits(room.headroom) && !entry.shape.fits(headroom) {
                         entry.stage = Stage::Queued;
@@ -140,6 +145,24 @@ impl Allotment {
                     }
                 }
                 Stage::Queued | Stage::TooLarge | Stage::Fresh { .. } | Stage::Turn { .. } => {}
+            }
+        }
+        let parked = self.entries.values().any(|e| matches!(e.stage, Stage::Parked { .. }));
+        let eager = |e: &&Entry| matches!(e.stage, Stage::Queued | Stage::Fresh { .. }) && e.shape.fits(room.maximum);
+        let smallest = self.entries.values().filter(eager).map(|e| e.shape).min();
+        for (iid, entry) in &mut self.entries {
+            let over = match entry.stage {
+                Stage::Fresh { since } => {
+                    let beside_smaller = smallest.is_some_and(|s| s < entry.shape);
+                    let patience = if beside_smaller { PATIENCE_BESIDE_SMALLER } else { PATIENCE };
+                    now >= since + patience || !entry.shape.fits(room.maximum)
+                }
+                // A turn is for when nothing fresh stands.
+                Stage::Turn { since } => smallest.is_some() || (now >= since + PATIENCE && parked),
+                Stage::Queued | Stage::Parked { .. } | Stage::TooLarge => false,
+            };
+            if over {
+                entry.park(*iid, room, changes);
             }
         }
     }
@@ -165,7 +188,7 @@ impl Allotment {
     }
 
     fn give_turn(&mut self, now: u64, changes: &mut Vec<Change>) {
-        if self.entries.values().any(|e| matches!(e.stage, Stage::Turn { .. })) {
+        if self.entries.values().any(|e| matches!(e.stage, Stage::Turn { .. } | Stage::Fresh { .. })) {
             return;
         }
         let next = self
@@ -197,13 +220,100 @@ impl Allotment {
     #[must_use]
     pub fn wake(&self) -> Option<u64> {
         let parked = self.entries.values().any(|e| matches!(e.stage, Stage::Parked { .. }));
+        let smallest = self.entries.values().filter(|e| matches!(e.stage, Stage::Fresh { .. })).map(|e| e.shape).min();
         self.entries
             .values()
             .filter_map(|e| match e.stage {
+                Stage::Fresh { since } if smallest.is_some_and(|s| s < e.shape) => {
+                    Some(since + PATIENCE_BESIDE_SMALLER)
+                }
                 Stage::Fresh { since } => Some(since + PATIENCE),
                 Stage::Turn { since } if parked => Some(since + PATIENCE),
                 Stage::Turn { .. } | Stage::Queued | Stage::Parked { .. } | Stage::TooLarge => None,
             })
             .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shape(memory_mb: u64) -> Shape {
+        Shape { memory_mb, vcores: 1 }
+    }
+
+    fn room(headroom: u64) -> Room {
+        Room { headroom: shape(headroom), maximum: Shape { memory_mb: 4096, vcores: 8 } }
+    }
+
+    fn want(sizes: &[u64]) -> BTreeMap<Iid, (Key, Shape)> {
+        let key = |n: usize| Key { namespace: "default".parse().unwrap(), name: format!("m{n}").parse().unwrap() };
+        let iid = |n: usize| Iid::new(1, u32::try_from(n).unwrap() + 1);
+        sizes.iter().enumerate().map(|(n, size)| (iid(n), (key(n), shape(*size)))).collect()
+    }
+
+    /// The standing asks by id, as the ledger would hold them.
+    fn apply(standing: &mut BTreeMap<Iid, i32>, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Ask(iid, priority, _) => drop(standing.insert(*iid, *priority)),
+                Change::Cancel(iid) => drop(standing.remove(iid)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_ask_soon_stands_alone_before_larger_ones() {
+        let (mut allotment, mut standing) = (Allotment::default(), BTreeMap::new());
+        let both = want(&[640, 256]);
+        let large: BTreeMap<_, _> = both.iter().take(1).map(|(i, w)| (*i, w.clone())).collect();
+        apply(&mut standing, &allotment.allot(&large, room(768), 0));
+        apply(&mut standing, &allotment.allot(&both, room(128), 1_000));
+        assert_eq!(standing.keys().copied().collect::<Vec<_>>(), [Iid::new(1, 2)], "the larger one had its time");
+        // Served: the larger one has its turn again, behind all that may come.
+        apply(&mut standing, &allotment.allot(&large, room(512), 1_100));
+        assert_eq!(standing.get(&Iid::new(1, 1)), Some(&TURN_PRIORITY));
+        apply(&mut standing, &allotment.allot(&both, room(128), 1_200));
+        assert_eq!(standing.keys().copied().collect::<Vec<_>>(), [Iid::new(1, 2)], "a turn ends for a fresh ask");
+    }
+
+    #[test]
+    fn parked_asks_take_turns_and_new_room_asks_afresh() {
+        let (mut allotment, mut standing) = (Allotment::default(), BTreeMap::new());
+        let all = want(&[1024, 1024, 1024]);
+        let mut shown = std::collections::BTreeSet::new();
+        for now in (0..20_000).step_by(500) {
+            apply(&mut standing, &allotment.allot(&all, room(100), now));
+            if now > PATIENCE {
+                assert!(standing.len() <= 1, "{standing:?}");
+                shown.extend(standing.keys().copied());
+            }
+        }
+        assert_eq!(shown.len(), 3, "each had its turn");
+        apply(&mut standing, &allotment.allot(&all, room(3000), 20_000));
+        apply(&mut standing, &allotment.allot(&all, room(3000), 20_010));
+        assert!(standing.values().filter(|p| **p < TURN_PRIORITY).count() >= 2, "{standing:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn larger_asks_stand_behind_smaller_ones_and_nothing_impossible_is_asked(
+            sizes in prop::collection::vec(1u64..6000, 1..8),
+            headrooms in prop::collection::vec(0u64..8000, 1..40),
+        ) {
+            let (mut allotment, mut standing) = (Allotment::default(), BTreeMap::new());
+            let want = want(&sizes);
+            for (n, headroom) in headrooms.iter().enumerate() {
+                apply(&mut standing, &allotment.allot(&want, room(*headroom), n as u64 * 250));
+                for (iid, priority) in &standing {
+                    prop_assert!(want[iid].1.memory_mb <= 4096);
+                    for (other, behind) in &standing {
+                        if want[iid].1.memory_mb + 64 < want[other].1.memory_mb { prop_assert!(priority < behind); }
+                    }
+                }
+            }
+        }
     }
 }
