@@ -23,7 +23,7 @@ lint: tools
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 bench: build
-	$(CARGO) run --release --locked -q -p maas-e2e --bin bench
+	@$(CARGO) bench --locked -q -p maas-e2e --bench bench
 
 verify: lint test
 
