@@ -13,6 +13,8 @@ use crate::quantity::{Memory, period};
 pub const API_VERSION: &str = "maas/v1";
 /// The kind's name.
 pub const KIND: &str = "ModelDeployment";
+/// How the name of a directory of ours begins.
+const UPLOAD: &str = "maas-upload-";
 /// Most replicas of one deployment.
 pub const REPLICAS_LIMIT: u32 = 1000;
 /// Most vcores of one instance.
@@ -108,6 +110,22 @@ pub struct Payload {
     /// A directory in HDFS: `hdfs://host:port/path`, or `/path` in the cluster's own file system.
     #[schemars(length(max = 4096), regex(pattern = PAYLOAD))]
     pub path: String,
+}
+
+impl Payload {
+    /// The name of the directory that an upload of this content (64 hex digits of its sha256) is put in.
+    #[must_use]
+    pub fn upload_name(digest: &str) -> String {
+        format!("{UPLOAD}{digest}")
+    }
+
+    /// Whether it was uploaded by maas, which then deletes it when nothing uses it any more.
+    #[must_use]
+    pub fn is_upload(&self) -> bool {
+        let name = self.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let digest = name.strip_prefix(UPLOAD).unwrap_or_default();
+        digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    }
 }
 
 /// What one instance gets of the cluster.

@@ -17,7 +17,7 @@ use maas_store::{Change, CommitError, Done, Node, Op};
 
 use crate::allot::{Allotment, Shape};
 use crate::key::Key;
-use crate::plan::observed::{Memory, Payload};
+use crate::plan::observed::{Deletion, Memory, Payload};
 use crate::plan::{self, Act, Context, Time, launch};
 use crate::settings::Settings;
 use cache::Cache;
@@ -28,6 +28,8 @@ use rm::Rm;
 /// A plan whose commit was refused is made again after this, doubling to [`RETRY_MAX`].
 const RETRY: u64 = 20;
 const RETRY_MAX: u64 = 5_000;
+/// Times the deletion of an upload is tried before it is left behind.
+const UPLOAD_TRIES: u32 = 6;
 
 /// What a commit was for.
 #[derive(Debug)]
@@ -165,6 +167,7 @@ impl Core {
                 }
             }
             Event::Listed(key, number, result) => self.listed(now, &key, number, result),
+            Event::UploadDeleted(key, path, result) => self.upload_deleted(now, &key, path, result, out),
             Event::Finished(result) => {
                 if let Err(error) = result {
                     out.push(Effect::Say(Level::Warn, format!("could not unregister from YARN: {error}")));
@@ -328,6 +331,42 @@ impl Core {
         turn.dirty = true;
     }
 
+    fn delete_upload(&mut self, key: &Key, path: &str, out: &mut Vec<Effect>) {
+        let uploads = &mut self.turns.entry(key.clone()).or_default().memory.uploads;
+        let failures = match uploads.get(path) {
+            Some(Deletion::Failed(failures, _)) => *failures,
+            _ => 0,
+        };
+        uploads.insert(path.to_owned(), Deletion::Asked(failures));
+        out.push(Effect::DeleteUpload(key.clone(), path.to_owned()));
+    }
+
+    fn upload_deleted(
+        &mut self,
+        now: Time,
+        key: &Key,
+        path: String,
+        result: Result<(), String>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(turn) = self.turns.get_mut(key) else { return };
+        let failures = match turn.memory.uploads.get(&path) {
+            Some(Deletion::Asked(failures)) => failures + 1,
+            _ => 1,
+        };
+        let next = match result {
+            Ok(()) => Deletion::Over,
+            // The rest of the removal does not wait for HDFS for ever.
+            Err(error) if failures >= UPLOAD_TRIES => {
+                out.push(Effect::Say(Level::Warn, format!("{path} is left behind: {error}; delete it by hand")));
+                Deletion::Over
+            }
+            Err(_) => Deletion::Failed(failures, now.mono + RETRY_MAX),
+        };
+        turn.memory.uploads.insert(path, next);
+        turn.dirty = true;
+    }
+
     fn commit(&mut self, purpose: Purpose, ops: Vec<Op>, out: &mut Vec<Effect>) {
         self.last_tag += 1;
         let tag = Tag(self.last_tag);
@@ -407,6 +446,7 @@ impl Core {
                     let context = launch::context(&self.settings, key, *iid, number, &revision);
                     self.rm.start(now, *iid, context, out);
                 }
+                Act::DeleteUpload(path) => self.delete_upload(key, path, out),
                 Act::Signal(iid) => self.rm.signal(*iid, out),
                 Act::Stop(iid) => self.rm.stop(now, *iid, out),
                 Act::Release(iid) => self.rm.release(now, *iid, out),

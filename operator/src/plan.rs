@@ -16,7 +16,7 @@ use maas_store::{Event, EventKind, Op, Phase};
 
 use crate::allot::Shape;
 use crate::settings::Settings;
-use observed::{Container, Instance, Memory, Observed, Payload};
+use observed::{Container, Deletion, Instance, Memory, Observed, Payload};
 use rollout::Live;
 use tree::Paths;
 
@@ -56,8 +56,10 @@ pub struct Context<'a> {
 }
 
 /// Something to ask of YARN, once the multi before it was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
+    /// Delete an upload of ours that nothing uses any more.
+    DeleteUpload(String),
     /// Start the granted container of this instance.
     Start(Iid),
     /// Ask the NodeManager to signal it to end.
@@ -130,7 +132,7 @@ pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Mem
     let uid = desired.as_ref().map_or(-1, |d| d.uid);
     instances::settle(&mut plan, context, &paths, observed, memory, uid, now);
     let Some(desired) = desired else {
-        finish_removal(&mut plan, &paths, observed, memory);
+        finish_removal(&mut plan, &paths, observed, memory, now);
         return plan;
     };
     let number = ensure_revision(&mut plan, &paths, observed, &desired);
@@ -140,7 +142,7 @@ pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Mem
     payloads(&mut plan, &paths, observed, memory, &desired, now);
     start(&mut plan, observed, uid);
     want(&mut plan, context, observed, uid);
-    prune(&mut plan, &paths, observed, uid);
+    prune(&mut plan, &paths, observed, memory, uid, now);
     notice(&mut plan, observed, memory, &desired, now);
     if plan.ops.is_empty() && plan.acts.is_empty() && !context.draining {
         write_status(&mut plan, context, &paths, observed, memory, &desired, now);
@@ -340,14 +342,38 @@ fn want(plan: &mut Plan, context: &Context<'_>, observed: &Observed<'_>, uid: i6
 }
 
 /// Revisions of another uid go with their last instance; of this one, all but the newest few and those in use.
-fn prune(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, uid: i64) {
+fn prune(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, memory: &Memory, uid: i64, now: Time) {
     let used =
         |number: u32| observed.instances.values().any(|i| i.record.as_ref().is_some_and(|r| r.revision == number));
     let newest = observed.revisions.len().saturating_sub(REVISION_HISTORY);
     for (place, (number, seen)) in observed.revisions.iter().enumerate() {
         let foreign = seen.record.as_ref().is_none_or(|r| r.uid != uid);
-        if (foreign || place < newest) && !used(*number) && !plan.is_full() {
+        if (foreign || place < newest)
+            && !used(*number)
+            && !plan.is_full()
+            && upload_is_gone(plan, observed, memory, *number, now)
+        {
             plan.ops.push(paths.delete_revision(*number, seen.version));
+        }
+    }
+}
+
+/// An upload goes before the revision that names it, so that a crash in between forgets nothing.
+fn upload_is_gone(plan: &mut Plan, observed: &Observed<'_>, memory: &Memory, number: u32, now: Time) -> bool {
+    let Some(path) = observed.idle_uploads.get(&number) else { return true };
+    match memory.uploads.get(path) {
+        Some(Deletion::Over) => true,
+        Some(Deletion::Asked(_)) => false,
+        Some(Deletion::Failed(_, until)) if now.mono < *until => {
+            plan.wake_at(*until);
+            false
+        }
+        Some(Deletion::Failed(..)) | None => {
+            let act = Act::DeleteUpload(path.clone());
+            if !plan.acts.contains(&act) {
+                plan.acts.push(act);
+            }
+            false
         }
     }
 }
@@ -391,8 +417,15 @@ fn notice(plan: &mut Plan, observed: &Observed<'_>, memory: &mut Memory, desired
 }
 
 /// The spec is gone: once no instance is left, the rest goes in one multi, status last.
-fn finish_removal(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, memory: &mut Memory) {
+fn finish_removal(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, memory: &mut Memory, now: Time) {
     if !observed.instances.is_empty() || !observed.strays.is_empty() || !plan.ops.is_empty() {
+        return;
+    }
+    let mut uploads_are_gone = true;
+    for number in observed.idle_uploads.keys() {
+        uploads_are_gone &= upload_is_gone(plan, observed, memory, *number, now);
+    }
+    if !uploads_are_gone {
         return;
     }
     paths.delete_rest(observed, &mut plan.ops);
@@ -460,7 +493,7 @@ impl Memory {
             match act {
                 Act::Signal(iid) => self.stopping.entry(*iid).and_modify(|s| s.signalled = false),
                 Act::Stop(iid) => self.stopping.entry(*iid).and_modify(|s| s.stopped = false),
-                Act::Start(_) | Act::Release(_) => continue,
+                Act::Start(_) | Act::Release(_) | Act::DeleteUpload(_) => continue,
             };
         }
     }

@@ -144,6 +144,7 @@ impl Shell {
             Effect::Signal(id, node) => Box::pin(effects::signal(nodes, id, node)),
             Effect::Stop(id, node) => Box::pin(effects::stop(nodes, id, node)),
             Effect::List(key, number, path) => Box::pin(effects::list(hdfs, key, number, path)),
+            Effect::DeleteUpload(key, path) => Box::pin(effects::delete_upload(hdfs, key, path)),
             Effect::Finish(well, words) => Box::pin(effects::finish(master, well, words)),
         };
         self.in_flight.push(future);

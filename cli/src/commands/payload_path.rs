@@ -39,7 +39,7 @@ impl Asked {
         }
         let local = local_path.map(payload::scan).transpose()?;
         if let Some(local) = &local {
-            directory = format!("{directory}/{}", local.digest);
+            directory = format!("{directory}/{}", maas_crd::Payload::upload_name(&local.digest));
         }
         Ok(Self { directory, local })
     }

@@ -128,6 +128,7 @@ impl Cache {
             directories: BTreeSet::new(),
             strays: BTreeSet::new(),
             idle_models: BTreeSet::new(),
+            idle_uploads: BTreeMap::new(),
         };
         let single = [
             Node::Spec { namespace: namespace.clone(), name: name.clone() },
@@ -159,6 +160,7 @@ impl Cache {
             }
         }
         self.observe_directories(root, &folders, &single, &mut observed);
+        observed.idle_uploads = self.idle_uploads(root, &observed);
         if observed.spec.is_none() {
             observed.idle_models = self.idle_models(root, &observed);
         }
@@ -253,6 +255,31 @@ impl Cache {
             let empty = self.below(&path).next().is_none();
             if self.entries.contains_key(&path) && empty && !self.entries.iter().any(named) {
                 idle.insert(path);
+            }
+        }
+        idle
+    }
+
+    /// Uploads of ours that only one revision of this deployment names, which no spec wants any more. Of a removed
+    /// deployment all revisions go together, so that they do not keep an upload from each other.
+    fn idle_uploads(&self, root: &Root, observed: &Observed<'_>) -> BTreeMap<u32, String> {
+        let uid = observed.spec.as_ref().map(|s| s.stat.czxid);
+        let mut idle = BTreeMap::new();
+        // The newest revision of a living deployment is not to go.
+        let going = if uid.is_some() { observed.revisions.len().saturating_sub(1) } else { observed.revisions.len() };
+        for (number, seen) in observed.revisions.iter().take(going) {
+            let Some(record) = seen.record.as_ref().filter(|r| r.template.payload.is_upload()) else { continue };
+            let payload = &record.template.payload;
+            let used = |(at, entry): (&String, &Entry)| match &entry.value {
+                Value::Spec(spec) => spec.as_ref().as_ref().is_ok_and(|m| m.resource.spec.template.payload == *payload),
+                Value::Revision(Some(other)) if other.template.payload == *payload => {
+                    let own = Node::parse(root, at).as_ref().and_then(key_of).is_some_and(|key| key == *observed.key);
+                    !own || (Some(other.uid) == uid && other.number != *number)
+                }
+                _ => false,
+            };
+            if !self.entries.iter().any(used) {
+                idle.insert(*number, payload.path.clone());
             }
         }
         idle

@@ -33,6 +33,8 @@ pub enum Event {
     Started(ContainerId, Result<(), (String, bool)>),
     /// The answer of a listing: files, or a reason in one word and a message.
     Listed(Key, u32, Result<Vec<PinnedFile>, (&'static str, String)>),
+    /// The answer of the deletion of an upload.
+    UploadDeleted(Key, String, Result<(), String>),
     /// The application is unregistered.
     Finished(Result<(), MasterError>),
 }
@@ -71,6 +73,8 @@ pub enum Effect {
     Tokens(Vec<hadoop_yarn::NmToken>),
     /// List a payload's files, for a revision of a deployment.
     List(Key, u32, String),
+    /// Delete an upload of a deployment.
+    DeleteUpload(Key, String),
     /// Unregister: the application ends well (true) or failed, with these words.
     Finish(bool, String),
     /// Say something to the log.

@@ -29,6 +29,8 @@ pub struct Observed<'a> {
     pub directories: BTreeSet<String>,
     /// Metron's directories of its models that nobody else uses; looked for once the spec is gone.
     pub idle_models: BTreeSet<String>,
+    /// Uploads of ours, by the revision to go that alone uses them.
+    pub idle_uploads: BTreeMap<u32, String>,
     /// Paths of endpoints whose instance has no record.
     pub strays: BTreeSet<String>,
 }
@@ -113,6 +115,8 @@ pub struct Memory {
     pub last_good: Option<(i64, Arc<Result<Manifest, Faults>>)>,
     /// Listings of payloads by revision.
     pub payloads: BTreeMap<u32, Payload>,
+    /// Deletions of uploads, by path.
+    pub uploads: BTreeMap<String, Deletion>,
     /// Failed listings in a row, by revision.
     pub payload_tries: BTreeMap<u32, u32>,
     /// When each stopping instance was first seen to be, and how far its end was pressed.
@@ -155,6 +159,17 @@ pub enum Payload {
         /// When to look again.
         until: u64,
     },
+}
+
+/// How far the deletion of an upload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// On its way, after so many failures.
+    Asked(u32),
+    /// Done, or given up.
+    Over,
+    /// It failed so often in a row; tried again at this time.
+    Failed(u32, u64),
 }
 
 /// How far the end of a stopping instance was pressed.

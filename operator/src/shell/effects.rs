@@ -115,6 +115,11 @@ pub(super) async fn list(hdfs: Hdfs, key: Key, number: u32, path: String) -> Eve
     Event::Listed(key, number, listed)
 }
 
+pub(super) async fn delete_upload(hdfs: Hdfs, key: Key, path: String) -> Event {
+    let result = hdfs.delete(&path).await.map(drop).map_err(|error| chain(&error));
+    Event::UploadDeleted(key, path, result)
+}
+
 /// The path of a full URL.
 fn path_in_fs(url: &str) -> &str {
     let rest = url.strip_prefix("hdfs://").unwrap_or(url);

@@ -2,10 +2,10 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod world;
+mod scene;
 
 use maas_store::Op;
-use world::{Fault, World, manifest};
+use scene::{Fault, World, manifest};
 
 fn one(replicas: u32) -> World {
     let mut world = World::new(&[4096, 4096]);
@@ -52,6 +52,26 @@ fn a_removed_model_leaves_nothing() {
     world.delete_spec("dga");
     world.settled(&[("dga", 0)]);
     world.without_trace("dga");
+}
+
+#[test]
+fn an_upload_of_ours_goes_with_the_last_that_uses_it() {
+    let upload = format!("/models/{}", maas_crd::Payload::upload_name(&"a".repeat(64)));
+    let mut world = World::new(&[4096]);
+    let files = world.hdfs["/m"].clone();
+    world.hdfs.insert(upload.clone(), files);
+    let text = |name: &str| manifest(name, 1, "256Mi", "").replace("/m}", &format!("{upload}}}"));
+    world.put_spec("dga", &text("dga"));
+    world.put_spec("other", &text("other"));
+    world.settled(&[("dga", 1), ("other", 1)]);
+    world.delete_spec("dga");
+    world.settled(&[("dga", 0), ("other", 1)]);
+    world.without_trace("dga");
+    assert!(world.hdfs.contains_key(&upload), "another uses it");
+    world.delete_spec("other");
+    world.settled(&[("other", 0)]);
+    world.without_trace("other");
+    assert!(!world.hdfs.contains_key(&upload) && world.hdfs.contains_key("/m"), "ours goes, a user's stays");
 }
 
 #[test]

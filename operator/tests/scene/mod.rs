@@ -391,6 +391,11 @@ impl World {
                 let answer = answer.unwrap_or_else(|| Err(("PayloadMissing", format!("{path} does not exist"))));
                 self.later(20, Occurrence::Core(n, Event::Listed(key, number, answer)));
             }
+            Effect::DeleteUpload(key, path) => {
+                self.note(format!("operator {n} deletes {path}"));
+                self.hdfs.remove(&path);
+                self.later(20, Occurrence::Core(n, Event::UploadDeleted(key, path, Ok(()))));
+            }
             Effect::Finish(well, words) => {
                 self.note(format!("operator {n} finishes: {well} {words}"));
                 self.slots[n].finished = Some(well);
