@@ -5,6 +5,7 @@
 
 pub mod announce;
 pub mod container;
+mod diag;
 pub mod life;
 pub mod logs;
 pub mod nodes;

@@ -1,4 +1,4 @@
-//! Who listens on a port: `/proc/net/tcp` gives the sockets, `/proc/<pid>/fd` their holders.
+//! Who listens on a port: the kernel names the sockets, `/proc/<pid>/fd` their holders.
 //!
 //! "The port answers" proves nothing: another container may have taken it first. The listener must belong to a
 //! process below this one.
@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
 
-use crate::process;
+use crate::{diag, process};
 
 /// State LISTEN in `/proc/net/tcp`, column `st` (Linux, include/net/tcp_states.h).
 const LISTEN: &str = "0A";
 
 /// A listening TCP socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Listener {
+pub(crate) struct Listener {
     /// The address it is bound to; an IPv4 address mapped into IPv6 is given as IPv4.
-    address: IpAddr,
-    port: u16,
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
     /// By this its holders are found.
-    inode: u64,
+    pub(crate) inode: u64,
 }
 
 /// One process's hold on a listening socket.
@@ -52,8 +52,13 @@ pub enum Holding {
     Foreign,
 }
 
-/// All sockets that listen on `port` in this network namespace. A line that does not parse is passed over.
+/// All sockets that listen on `port` in this network namespace.
 fn listeners(port: u16) -> Vec<Listener> {
+    diag::listeners(port).unwrap_or_else(|_| listed(port))
+}
+
+/// The same by the tables. A line that does not parse is passed over.
+pub(crate) fn listed(port: u16) -> Vec<Listener> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| std::fs::read_to_string(table).ok())

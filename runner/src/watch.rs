@@ -18,8 +18,13 @@ use crate::life::{Address, Event};
 use crate::ports::{self, Holder, Holding};
 use crate::probe;
 
-/// Between two looks until the first success: this is what a start costs beyond the model's own time.
+/// Between two looks until the first success: this is what a start costs beyond the model's own time. A look for a file
+/// that is not there costs microseconds, yet not for ever.
+const EAGER_LOOK: Duration = Duration::from_millis(2);
+const EAGER_FOR: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// What a model lacks in its first moments is no news: to tell it would cost the tree a write for each start.
+const QUIET_FOR: Duration = Duration::from_millis(200);
 /// Looks that reach the model (a connection, a request) come less and less often, down to this, unless the probe's
 /// period is shorter: a model that loads for minutes is left in peace.
 const SLOWEST_LOOK: Duration = Duration::from_secs(1);
@@ -115,19 +120,21 @@ impl Watch {
     /// None: nobody listens to the events any more.
     async fn until_serving(&mut self) -> Option<Serving> {
         let (mut said, mut times) = (None, 0);
+        let began = Instant::now();
         let mut pause = LOOK_EVERY;
         loop {
             let found = match self.look().await {
                 Ok(serving) => return Some(serving),
                 Err(found) => found,
             };
-            pause = if found.reached { (pause * 2).min(SLOWEST_LOOK.min(self.settings.period)) } else { LOOK_EVERY };
+            let idle = if began.elapsed() < EAGER_FOR { EAGER_LOOK } else { LOOK_EVERY };
+            pause = if found.reached { (pause * 2).min(SLOWEST_LOOK.min(self.settings.period)) } else { idle };
             let news = (found.reason, found.message.clone());
             let new = said.as_ref().is_none_or(|(_, before)| *before != news);
             // A model that writes now this, now that, must not fill the log.
             let often =
                 times > NEWS_AT_ONCE && said.as_ref().is_some_and(|(at, _): &(Instant, _)| at.elapsed() < NEWS_EVERY);
-            if new && !often {
+            if new && !often && began.elapsed() >= QUIET_FOR {
                 said = Some((Instant::now(), news));
                 times += 1;
                 let event = Event::Unanswered { run: self.run, reason: found.reason, message: found.message };
