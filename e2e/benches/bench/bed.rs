@@ -1,6 +1,8 @@
 //! What every figure is measured on: a cluster with the service, a client that watches the tree, and the usual acts.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,8 @@ pub(crate) struct Bed {
     pub(crate) hdfs: Hdfs,
     pub(crate) scratch: tempfile::TempDir,
     pub(crate) http: reqwest::Client,
+    /// The environment that YARN gives to a model: scripts started by hand get the same.
+    pub(crate) model_env: Vec<(OsString, OsString)>,
     /// The mock DGA model, in HDFS.
     pub(crate) payload: String,
     view: watch::Receiver<View>,
@@ -53,6 +57,7 @@ impl Bed {
             hdfs,
             scratch,
             http: http.build()?,
+            model_env: Vec::new(),
             payload: "/user/root/bench/dga".to_owned(),
             view: watched(client),
             bin,
@@ -63,10 +68,12 @@ impl Bed {
     }
 
     /// Every node has seen the binaries and the payload once.
-    pub(crate) async fn warm_up(&self) -> anyhow::Result<()> {
+    pub(crate) async fn warm_up(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         self.write("warm", &self.dga("warm", 6)).await?;
         self.live("warm", 6).await?;
+        let (model, _) = self.processes("dga.py").pop().context("no model")?;
+        self.model_env = environment(model)?;
         println!("part=first_start_on_two_nodes_ms median={0:.1} worst={0:.1}", began.elapsed().as_secs_f64() * 1e3);
         self.clear().await
     }
@@ -248,6 +255,16 @@ fn watched(client: Store) -> watch::Receiver<View> {
         }
     });
     receiver
+}
+
+fn environment(pid: u32) -> anyhow::Result<Vec<(OsString, OsString)>> {
+    let text = std::fs::read(format!("/proc/{pid}/environ"))?;
+    let pair = |line: &[u8]| {
+        let at = line.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (line.get(..at)?, line.get(at + 1..)?);
+        Some((OsStr::from_bytes(name).to_owned(), OsStr::from_bytes(value).to_owned()))
+    };
+    Ok(text.split(|byte| *byte == 0).filter_map(pair).collect())
 }
 
 /// The mock DGA model's folder.

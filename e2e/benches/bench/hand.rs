@@ -1,4 +1,4 @@
-//! The same scripts started by hand: what a model's own start takes.
+//! The same scripts started by hand, in the environment that containers have: what a model's own start takes.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,17 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 use crate::bed::{Bed, mock_dga};
-use crate::figure::{Samples, TIMES, ms_since};
-
-/// The mock DGA model's own start, in ms: from the script's start to its first answer, by hand.
-pub(crate) async fn own_start(bed: &Bed) -> anyhow::Result<f64> {
-    let mut samples = Samples::default();
-    for _ in 0..TIMES {
-        samples.add(side_by_side(bed, 1).await?);
-    }
-    samples.part("own_start_of_the_script_ms");
-    Ok(samples.median())
-}
+use crate::figure::ms_since;
 
 /// Starts so many scripts side by side; from there to the last one's first answer, in ms.
 pub(crate) async fn side_by_side(bed: &Bed, count: usize) -> anyhow::Result<f64> {
@@ -37,6 +27,8 @@ pub(crate) async fn side_by_side(bed: &Bed, count: usize) -> anyhow::Result<f64>
     for folder in &folders {
         let child = Command::new("./rest.sh")
             .current_dir(folder.path())
+            .env_clear()
+            .envs(bed.model_env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -40,17 +40,16 @@ fn main() -> anyhow::Result<()> {
 async fn measure(wanted: &Wanted) -> anyhow::Result<()> {
     let began = Instant::now();
     println!("load at the start: {}", load());
-    let bed = Bed::make().await?;
+    let mut bed = Bed::make().await?;
     bed.warm_up().await?;
-    let own = hand::own_start(&bed).await?;
     if wanted.has("first") {
         starts::first_instruction(&bed).await?;
     }
     if wanted.has("starts") {
-        starts::live(&bed, own).await?;
+        starts::live(&bed).await?;
     }
     if wanted.has("add") {
-        starts::add(&bed, own).await?;
+        starts::add(&bed).await?;
     }
     if wanted.has("model") || wanted.has("size") || wanted.has("reads") {
         bed.deploy_many(faults::MODELS).await?;
@@ -61,7 +60,7 @@ async fn measure(wanted: &Wanted) -> anyhow::Result<()> {
             reads::reads(&bed).await?;
         }
         if wanted.has("model") {
-            faults::model_killed(&bed, own).await?;
+            faults::model_killed(&bed).await?;
         }
         bed.clear().await?;
     }

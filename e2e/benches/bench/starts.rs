@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::bed::{Bed, between, manifest, mock_dga, stamp, wall};
 use crate::figure::{Judged, Samples, TIMES, ms_since};
 use crate::floor::Floor;
+use crate::hand::side_by_side;
 
 /// Its first act is to say when it began.
 const SCRIPT: &str = "#!/bin/sh\ndate +%s%N >\"$STAMP\"\nexec sleep 600\n";
@@ -40,10 +41,13 @@ pub(crate) async fn first_instruction(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Spec or scale written → HTTP 200.
-pub(crate) async fn live(bed: &Bed, own: f64) -> anyhow::Result<()> {
+/// Spec or scale written → HTTP 200, in turn with the script started by hand.
+pub(crate) async fn live(bed: &Bed) -> anyhow::Result<()> {
+    let (mut own, mut own_again) = (Samples::default(), Samples::default());
     let (mut spec, mut endpoint, mut scale) = (Samples::default(), Samples::default(), Samples::default());
     for turn in 0..TIMES {
+        own.add(side_by_side(bed, 1).await?);
+        pause().await;
         let name = format!("live-{turn}");
         let began = Instant::now();
         bed.write(&name, &bed.dga(&name, 1)).await?;
@@ -59,6 +63,8 @@ pub(crate) async fn live(bed: &Bed, own: f64) -> anyhow::Result<()> {
     let mut known = bed.live("scaled", 1).await?;
     for turn in 0..TIMES {
         pause().await;
+        own_again.add(side_by_side(bed, 1).await?);
+        pause().await;
         let replicas = turn + 2;
         let began = Instant::now();
         bed.write("scaled", &bed.dga("scaled", u32::try_from(replicas)?)).await?;
@@ -71,16 +77,19 @@ pub(crate) async fn live(bed: &Bed, own: f64) -> anyhow::Result<()> {
     }
     bed.clear().await?;
     endpoint.part("spec_to_endpoint_seen_ms");
-    spec.print("spec_to_http_200_ms", Judged::Median, own, own + 150.0);
+    spec.print("spec_to_http_200_ms", Judged::Median, own.median(), own.median() + 150.0);
+    let own = own_again.median();
     scale.print("scale_to_http_200_ms", Judged::Median, own, own + 150.0);
     Ok(())
 }
 
 /// The seed's ADD with a payload that is nowhere yet → HTTP 200.
-pub(crate) async fn add(bed: &Bed, own: f64) -> anyhow::Result<()> {
+pub(crate) async fn add(bed: &Bed) -> anyhow::Result<()> {
     let quorum = bed.cluster.quorum();
+    let mut own = Samples::default();
     let (mut all, mut written, mut upload) = (Samples::default(), Samples::default(), Samples::default());
     for turn in 0..TIMES {
+        own.add(side_by_side(bed, 1).await?);
         let local = bed.scratch.path().join(format!("add-{turn}"));
         std::fs::create_dir(&local)?;
         for entry in std::fs::read_dir(mock_dga())? {
@@ -112,7 +121,7 @@ pub(crate) async fn add(bed: &Bed, own: f64) -> anyhow::Result<()> {
     bed.clear().await?;
     upload.part("upload_of_the_payload_alone_ms");
     written.part("add_command_to_spec_written_ms");
-    all.print("add_with_upload_to_http_200_ms", Judged::Median, own, own + 600.0);
+    all.print("add_with_upload_to_http_200_ms", Judged::Median, own.median(), own.median() + 600.0);
     Ok(())
 }
 
