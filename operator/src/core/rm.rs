@@ -15,11 +15,13 @@ use crate::plan::observed::{Container, Ended};
 
 /// Heartbeat when nothing is expected.
 const IDLE: u64 = 500;
-/// Heartbeat while something asked is outstanding: quick at first, then slower.
+/// Heartbeat while something asked is outstanding: quick at first, then slower. A start is answered by its NodeManager;
+/// heartbeats tell only of one that fails, and quick ones would take the processor from what starts.
 const QUICK: u64 = 10;
 const BRISK: u64 = 100;
 const QUICK_FOR: u64 = 2_000;
 const BRISK_FOR: u64 = 15_000;
+const START_WATCHED_FOR: u64 = 2_000;
 /// Wait before a registration or heartbeat that failed is tried again.
 const RETRY: u64 = 200;
 /// Without a heartbeat this recent, nothing is decided.
@@ -47,6 +49,8 @@ pub(crate) struct Rm {
     next_at: u64,
     /// When something was last asked of YARN that is answered by a later heartbeat.
     expecting_since: Option<u64>,
+    /// Until then, brisk at least.
+    brisk_until: u64,
     pub(crate) room: Room,
     registered_maximum: Shape,
     held: BTreeMap<ContainerId, Held>,
@@ -71,6 +75,7 @@ impl Default for Rm {
             last_heard: None,
             next_at: 0,
             expecting_since: None,
+            brisk_until: 0,
             room: Room { headroom: none, maximum: none },
             registered_maximum: none,
             held: BTreeMap::new(),
@@ -275,6 +280,7 @@ impl Rm {
         match self.expecting_since.map(|since| now.mono.saturating_sub(since)) {
             Some(waited) if waited < QUICK_FOR => QUICK,
             Some(waited) if waited < BRISK_FOR => BRISK,
+            _ if now.mono < self.brisk_until => BRISK,
             _ => IDLE,
         }
     }
@@ -338,7 +344,8 @@ impl Rm {
             held.stage = Stage::Starting { tries: 1 };
             held.context = Some(Box::new(context.clone()));
             out.push(Effect::Start(Box::new(held.container.clone()), Box::new(context)));
-            self.expect(now);
+            self.brisk_until = now.mono + START_WATCHED_FOR;
+            self.next_at = self.next_at.min(now.mono + BRISK);
         }
     }
 
