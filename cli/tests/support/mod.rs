@@ -69,7 +69,10 @@ pub fn installed(directory: &Path) -> (PathBuf, PathBuf) {
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_maasctl"), directory.join("maasctl")).unwrap();
     let install = |name: &str| {
         let path = directory.join(name);
-        std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("bin").join(name), &path).unwrap();
+        // Not by this process: a test beside it may fork while the copy is open for writing, and "text file busy" is
+        // what comes of that.
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("bin").join(name);
+        assert!(std::process::Command::new("cp").arg(from).arg(&path).status().unwrap().success());
         path
     };
     (install("maas_service.sh"), install("maas_deploy.sh"))
