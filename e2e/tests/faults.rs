@@ -88,8 +88,18 @@ async fn what_serves_serves_on_through_every_fault() {
     maas.until_ready("two", "1/1");
     let urls = |maas: &Maas| maas.endpoints().into_iter().map(|(_, url)| url).collect::<Vec<_>>();
 
+    // A model is killed: started again in place, in the container that it had.
+    let before = (containers(&maas), maas.endpoints());
+    kill(maas.pids("dga.py")[0]);
+    let again = until(Duration::from_secs(20), || maas.endpoints().len() == 3 && maas.endpoints() != before.1);
+    assert!(again, "{:?} after {:?}", maas.endpoints(), before.1);
+    let instances = |all: &[(String, String)]| all.iter().map(|(instance, _)| instance.clone()).collect::<Vec<_>>();
+    assert_eq!((containers(&maas), instances(&maas.endpoints())), (before.0, instances(&before.1)));
+
     // The operator is killed, five times.
     let before = (containers(&maas), urls(&maas));
+    let processes = |maas: &Maas| (maas.pids("maas-runner"), maas.pids("dga.py"));
+    let running = processes(&maas);
     let caller = Caller::start(before.1.clone());
     for _ in 0..5 {
         let old = epoch(&maas).expect("an operator is ready");
@@ -103,6 +113,7 @@ async fn what_serves_serves_on_through_every_fault() {
     }
     let calls = caller.stop("operator killed").await;
     assert_eq!((containers(&maas), urls(&maas)), before, "containers were kept");
+    assert_eq!(processes(&maas), running, "no process was started anew");
     println!("fault=operator-killed calls={calls} failed=0");
 
     // ZooKeeper is killed and started again: what serves serves on, and an edit made afterwards is followed.
@@ -123,13 +134,19 @@ async fn what_serves_serves_on_through_every_fault() {
     maas.ctl(&["scale", "two", "--replicas", "1", "--wait"]).good();
     assert!(containers(&maas).is_superset(&before.0), "containers were kept");
 
+    // The one that is wanted no longer has left.
+    assert!(until(Duration::from_secs(20), || maas.pids("maas-runner").len() == 3));
     // A runner's session expires while it is stopped: its endpoint goes, and comes back once.
     let runner = maas.pids("maas-runner")[0];
-    let count = maas.endpoints().len();
+    let (count, running, listed) = (maas.endpoints().len(), processes(&maas), maas.endpoints());
     signal(runner, rustix::process::Signal::STOP);
     assert!(until(Duration::from_secs(20), || maas.endpoints().len() == count - 1), "the endpoint did not go");
     signal(runner, rustix::process::Signal::CONT);
     assert!(until(Duration::from_secs(20), || maas.endpoints().len() == count), "the endpoint did not come back");
+    assert_eq!((processes(&maas), maas.endpoints()), (running, listed), "nothing is doubled or moved");
+    let metron = maas.store.list("/maas/service").await.unwrap();
+    let records = metron.iter().filter(|(path, _, _)| path.matches('/').count() == 4).count();
+    assert_eq!(records, count, "{metron:?}");
 
     // A runner is killed: the NodeManager ends its model, and another instance comes.
     let models = maas.pids("dga.py").len();
