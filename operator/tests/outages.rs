@@ -1,0 +1,158 @@
+//! What the peers of an operator do to it: ZooKeeper, YARN, HDFS, runners, other operators, and hands in the tree.
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod world;
+
+use hadoop_yarn::{ApplicationId, ContainerId};
+use maas_store::Op;
+use world::yarn::Yarn;
+use world::{World, manifest};
+
+fn serving(replicas: u32) -> World {
+    let mut world = World::new(&[4096, 4096]);
+    world.put_spec("dga", &manifest("dga", replicas, "256Mi", ""));
+    world.settled(&[("dga", replicas as usize)]);
+    world
+}
+
+fn containers(world: &World) -> Vec<ContainerId> {
+    world.runners.keys().copied().collect()
+}
+
+fn delete(path: &str) -> Op {
+    Op::Delete { path: path.to_owned(), version: None }
+}
+
+// --- YARN -----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_node_that_returns_gets_its_containers_taken_away() {
+    let mut world = serving(4);
+    world.deaf = true;
+    world.lose_node(0);
+    assert!(world.run_until(10_000, |w| w.yarn.containers.len() == 4), "{}", world.tail());
+    world.node_returns(0);
+    world.run_for(3_000);
+    world.deaf = false;
+    world.settled(&[("dga", 4)]);
+}
+
+#[test]
+fn containers_on_a_lost_node_end_by_themselves() {
+    let mut world = serving(4);
+    world.lose_node(0);
+    world.settled(&[("dga", 4)]);
+    world.node_returns(0);
+    world.settled(&[("dga", 4)]);
+}
+
+#[test]
+fn a_restarted_resource_manager_is_told_everything_again() {
+    let mut world = serving(2);
+    let before = containers(&world);
+    world.yarn.restart();
+    world.settled(&[("dga", 2)]);
+    assert_eq!(containers(&world), before);
+    world.put_spec("dga", &manifest("dga", 5, "256Mi", ""));
+    world.run_for(8);
+    world.yarn.restart();
+    world.settled(&[("dga", 5)]);
+}
+
+#[test]
+fn containers_that_are_told_of_late_are_kept() {
+    let mut world = serving(3);
+    let before = containers(&world);
+    world.yarn.late = true;
+    world.kill_operator(0);
+    world.settled(&[("dga", 3)]);
+    assert_eq!(containers(&world), before);
+}
+
+// --- runners --------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_runner_whose_session_expires_publishes_again() {
+    let mut world = serving(2);
+    let before = containers(&world);
+    world.expire_runner(before[0]);
+    world.settled(&[("dga", 2)]);
+    world.crash_model(before[1]);
+    world.settled(&[("dga", 2)]);
+    assert_eq!(containers(&world), before);
+}
+
+#[test]
+fn a_runner_that_does_not_drain_is_stopped_when_its_grace_is_over() {
+    let mut world = World::new(&[4096]);
+    world.put_spec("dga", &manifest("dga", 2, "256Mi", "  terminationGracePeriod: 3s\n"));
+    world.settled(&[("dga", 2)]);
+    world.deaf = true;
+    world.put_spec("dga", &manifest("dga", 0, "256Mi", "  terminationGracePeriod: 3s\n"));
+    world.run_for(7_900);
+    assert_eq!((world.runners.len(), world.endpoints("dga")), (2, 0), "{}", world.tail());
+    world.settled(&[("dga", 0)]);
+}
+
+// --- ZooKeeper and hands in it --------------------------------------------------------------------------------------
+
+#[test]
+fn an_expired_session_and_a_cut_connection_harm_nobody() {
+    let mut world = serving(3);
+    let before = containers(&world);
+    world.expire_operator(0);
+    world.settled(&[("dga", 3)]);
+    for how_long in [2_000, 20_000] {
+        world.lose_zookeeper(0, how_long);
+        world.settled(&[("dga", 3)]);
+        assert!(world.tree.get("/maas/operator/leader").is_some(), "{}", world.tail());
+    }
+    assert_eq!(containers(&world), before);
+    assert_eq!(world.slots.len(), 1, "the same operator all the time");
+}
+
+#[test]
+fn a_leader_node_that_is_taken_away_comes_back() {
+    let mut world = serving(1);
+    world.write(&[delete("/maas/operator/leader")]);
+    world.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+    world.expire_operator(0);
+    world.settled(&[("dga", 2)]);
+    assert!(world.tree.get("/maas/operator/leader").is_some(), "{}", world.tail());
+}
+
+#[test]
+fn an_epoch_that_was_taken_away_is_made_again_higher() {
+    let mut world = serving(2);
+    let before = containers(&world);
+    world.write(&[delete("/maas/operator/epoch")]);
+    world.put_spec("dga", &manifest("dga", 3, "256Mi", ""));
+    world.settled(&[("dga", 3)]);
+    assert!(containers(&world).starts_with(&before), "{}", world.tail());
+}
+
+#[test]
+fn a_status_that_was_taken_away_is_written_again() {
+    let mut world = serving(1);
+    world.write(&[delete("/maas/status/ModelDeployment/default/dga")]);
+    world.settled(&[("dga", 1)]);
+}
+
+// --- other operators and the end ------------------------------------------------------------------------------------
+
+#[test]
+fn an_application_takes_over_from_one_that_is_gone() {
+    let mut world = serving(1);
+    // Killed with its application: no next attempt, and YARN ends its containers.
+    world.slots[0].alive = false;
+    world.expire_operator(0);
+    for id in containers(&world) {
+        world.end_container(id, -107);
+    }
+    world.yarn = Yarn::new(ApplicationId { cluster_timestamp: 1, id: 2 }, &[4096]);
+    let second = world.boot_as("application_1_0002".to_owned(), 1, "z");
+    world.run_for(20_000);
+    world.settled(&[("dga", 1)]);
+    assert_eq!(world.slots[second].exit, None);
+}

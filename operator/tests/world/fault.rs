@@ -1,0 +1,101 @@
+//! What can go wrong, and where: at a step counted over the whole run.
+
+use hadoop_yarn::ContainerId;
+
+use super::World;
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The n-th commit is applied, and its answer lost.
+    CommitAnswerLost(usize),
+    /// The n-th commit is never applied, and nobody knows.
+    CommitLost(usize),
+    /// The n-th commit is never sent, and its sender knows.
+    CommitUnsent(usize),
+    /// The operator dies before the n-th commit is applied.
+    CrashBefore(usize),
+    /// The operator dies after the n-th commit is applied, before it hears of it.
+    CrashAfter(usize),
+    /// The mirror is lost for a second at the n-th commit.
+    MirrorLost(usize),
+    /// The operator's session expires at the n-th commit, which is not applied.
+    SessionExpired(usize),
+    /// The session of some runner expires at the n-th commit.
+    RunnerExpired(usize),
+    /// Some container is killed at the n-th commit.
+    ContainerKilled(usize),
+    /// The operator is frozen at the n-th commit, superseded, and runs on later: before or after its session has timed out.
+    Superseded(usize, u64),
+    /// The n-th heartbeat's answer is lost.
+    HeartbeatAnswerLost(usize),
+    /// The ResourceManager restarts at the n-th heartbeat.
+    RmRestart(usize),
+    /// The answer of the n-th registration is lost.
+    RegisterAnswerLost(usize),
+    /// The operator dies at the n-th start, which happens.
+    CrashAtStart(usize),
+    /// The n-th start's answer is lost; it happened.
+    StartAnswerLost(usize),
+    /// The n-th start does not happen, and nobody knows.
+    StartLost(usize),
+    /// The operator dies at its n-th effect, which does not happen.
+    CrashAtEffect(usize),
+}
+
+/// How often each kind of step came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steps {
+    pub commits: usize,
+    pub heartbeats: usize,
+    pub registrations: usize,
+    pub starts: usize,
+    pub effects: usize,
+}
+
+impl Steps {
+    /// Every single fault at every step.
+    pub fn placements(&self) -> Vec<Fault> {
+        use Fault::*;
+        let mut all = Vec::new();
+        for n in 0..self.commits {
+            all.extend([CommitAnswerLost(n), CommitLost(n), CommitUnsent(n), CrashBefore(n), CrashAfter(n)]);
+            all.extend([MirrorLost(n), SessionExpired(n), RunnerExpired(n), ContainerKilled(n)]);
+            all.extend([Superseded(n, 3_000), Superseded(n, 20_000)]);
+        }
+        all.extend((0..self.heartbeats).flat_map(|n| [HeartbeatAnswerLost(n), RmRestart(n)]));
+        all.extend((0..self.registrations).map(RegisterAnswerLost));
+        all.extend((0..self.starts).flat_map(|n| [CrashAtStart(n), StartAnswerLost(n), StartLost(n)]));
+        all.extend((0..self.effects).map(CrashAtEffect));
+        all
+    }
+}
+
+impl World {
+    pub(super) fn hits(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    /// What goes wrong around the n-th commit of an operator, beside the commit itself.
+    pub(super) fn trouble_at_commit(&mut self, n: usize, at: usize) {
+        let some = |w: &Self| -> Option<ContainerId> { w.runners.keys().nth(at % w.runners.len().max(1)).copied() };
+        if self.hits(Fault::MirrorLost(at)) {
+            self.lose_mirror(n, 1_000);
+        }
+        if self.hits(Fault::SessionExpired(at)) {
+            self.expire_operator(n);
+        }
+        if let Some(id) = some(self).filter(|_| self.hits(Fault::RunnerExpired(at))) {
+            self.expire_runner(id);
+        }
+        if let Some(id) = some(self).filter(|_| self.hits(Fault::ContainerKilled(at))) {
+            self.note(format!("{id} is killed"));
+            self.end_container(id, 137);
+        }
+        for pause in [3_000, 20_000] {
+            if self.hits(Fault::Superseded(at, pause)) {
+                self.supersede(n, pause);
+            }
+        }
+    }
+}

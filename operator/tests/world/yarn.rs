@@ -1,0 +1,288 @@
+//! YARN as the simulation knows it: absolute asks, a scheduler that stops at the first ask that does not fit and
+//! reserves a node for one that fits nowhere, containers that outlive attempts, restarts that forget asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hadoop_rpc::Remote;
+use hadoop_yarn::{
+    AllocateRequest, AllocateResponse, ApplicationId, AttemptId, Container, ContainerId, ContainerState,
+    ContainerStatus, MasterError, NodeId, NodeReport, NodeState, RegisterResponse, Resource,
+};
+
+/// A container is kept over attempts only once the NodeManager has told of it.
+const NODE_HEARTBEAT: u64 = 300;
+
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub id: NodeId,
+    pub memory: i64,
+    pub up: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub container: Container,
+    pub started: Option<u64>,
+}
+
+type AskKey = (i32, i64);
+
+#[derive(Clone, Debug)]
+pub struct Yarn {
+    pub application: ApplicationId,
+    pub attempt: i32,
+    pub nodes: Vec<Node>,
+    pub containers: BTreeMap<ContainerId, Known>,
+    pub asks: BTreeMap<AskKey, (i64, u32)>,
+    /// The ResourceManager does not answer.
+    pub down: bool,
+    /// Containers of earlier attempts are told with a later heartbeat, not with the registration.
+    pub late: bool,
+    /// Granted, and not seen to end by a NodeManager: a start may still be taken there.
+    pub startable: BTreeSet<ContainerId>,
+    registered: bool,
+    response_id: i32,
+    last: Option<AllocateResponse>,
+    allocated: Vec<Container>,
+    completed: Vec<ContainerStatus>,
+    updated: Vec<NodeReport>,
+    previous: Vec<Container>,
+    reserved: Option<(AskKey, NodeId, i64)>,
+    /// What runs on nodes that are taken for lost.
+    orphans: BTreeMap<ContainerId, Known>,
+    serial: i64,
+}
+
+impl Yarn {
+    pub fn new(application: ApplicationId, memory: &[i64]) -> Self {
+        let node = |n: usize, memory: i64| Node { id: NodeId { host: format!("nm{n}"), port: 1 }, memory, up: true };
+        Self {
+            application,
+            attempt: 1,
+            nodes: memory.iter().enumerate().map(|(n, m)| node(n, *m)).collect(),
+            containers: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            down: false,
+            late: false,
+            startable: BTreeSet::new(),
+            registered: false,
+            response_id: 0,
+            last: None,
+            allocated: Vec::new(),
+            completed: Vec::new(),
+            updated: Vec::new(),
+            previous: Vec::new(),
+            reserved: None,
+            orphans: BTreeMap::new(),
+            serial: 1,
+        }
+    }
+
+    fn free(&self, node: &Node) -> i64 {
+        let used = self.containers.values().filter(|k| k.container.node == node.id);
+        if node.up { node.memory - used.map(|k| k.container.resource.memory_mb).sum::<i64>() } else { 0 }
+    }
+
+    fn headroom(&self) -> i64 {
+        let free: i64 = self.nodes.iter().map(|n| self.free(n)).sum();
+        free - self.reserved.as_ref().map_or(0, |(_, _, memory)| *memory)
+    }
+
+    fn largest(&self) -> i64 {
+        self.nodes.iter().filter(|n| n.up).map(|n| n.memory).max().unwrap_or(0)
+    }
+
+    fn no_answer() -> MasterError {
+        MasterError::Incomplete { method: "allocate", field: "answer, which was lost" }
+    }
+
+    pub fn register(&mut self, attempt: i32) -> Result<RegisterResponse, MasterError> {
+        if self.down {
+            return Err(Self::no_answer());
+        }
+        self.check_attempt(attempt)?;
+        if self.registered {
+            return Err(MasterError::AlreadyRegistered);
+        }
+        self.registered = true;
+        (self.response_id, self.last) = (0, None);
+        let earlier = self.containers.values().filter(|k| k.started.is_some());
+        let earlier = earlier.filter(|k| k.container.id.attempt.attempt < attempt).map(|k| k.container.clone());
+        let earlier: Vec<Container> = earlier.collect();
+        let (previous_containers, previous) = if self.late { (Vec::new(), earlier) } else { (earlier, Vec::new()) };
+        self.previous = previous;
+        Ok(RegisterResponse {
+            maximum: Resource::new(self.nodes.iter().map(|n| n.memory).max().unwrap_or(0), 64),
+            previous_containers,
+            ..RegisterResponse::default()
+        })
+    }
+
+    fn check_attempt(&self, attempt: i32) -> Result<(), MasterError> {
+        if attempt == self.attempt {
+            Ok(())
+        } else {
+            Err(MasterError::AttemptGone { message: "superseded".to_owned() })
+        }
+    }
+
+    pub fn allocate(&mut self, attempt: i32, request: &AllocateRequest) -> Result<AllocateResponse, MasterError> {
+        if self.down {
+            return Err(Self::no_answer());
+        }
+        self.check_attempt(attempt)?;
+        if !self.registered {
+            return Err(MasterError::NotRegistered);
+        }
+        if let Some(last) = self.last.clone().filter(|l| request.response_id + 1 == l.response_id) {
+            return Ok(last);
+        }
+        if request.response_id != self.response_id {
+            return Err(MasterError::ResponseId { expected: self.response_id });
+        }
+        if request.asks.iter().any(|row| row.capability.memory_mb > self.largest()) {
+            let class = "org.apache.hadoop.yarn.exceptions.InvalidResourceRequestException".to_owned();
+            let remote = Remote { class, message: "too large".to_owned(), fatal: false };
+            return Err(MasterError::Refused { remote });
+        }
+        for row in &request.asks {
+            match row.count {
+                0 => drop(self.asks.remove(&(row.priority, row.id))),
+                n => drop(self.asks.insert((row.priority, row.id), (row.capability.memory_mb, n))),
+            }
+        }
+        for id in &request.releases {
+            self.end(*id, -100, "released");
+        }
+        self.response_id += 1;
+        let response = AllocateResponse {
+            response_id: self.response_id,
+            allocated: std::mem::take(&mut self.allocated),
+            completed: std::mem::take(&mut self.completed),
+            updated_nodes: std::mem::take(&mut self.updated),
+            previous_containers: if self.response_id > 3 { std::mem::take(&mut self.previous) } else { Vec::new() },
+            headroom: Some(Resource::new(self.headroom(), 64)),
+            ..AllocateResponse::default()
+        };
+        self.last = Some(response.clone());
+        // Granted now, fetched by the next heartbeat: a cancel may cross it.
+        self.schedule();
+        Ok(response)
+    }
+
+    fn schedule(&mut self) {
+        if self.reserved.as_ref().is_some_and(|(key, _, _)| !self.asks.contains_key(key)) {
+            self.reserved = None;
+        }
+        while let Some((key, memory)) = self.asks.iter().next().map(|(k, (m, _))| (*k, *m)) {
+            let own = self.reserved.take_if(|(of, _, _)| *of == key);
+            let reserved = self.reserved.as_ref().map(|(_, node, _)| node);
+            let mut usable = self.nodes.iter().filter(|n| n.up && reserved != Some(&n.id));
+            // The first that does not fit stops all others; where only the nodes are too full, one is reserved.
+            if memory > self.headroom() {
+                self.reserved = self.reserved.take().or(own);
+                return;
+            }
+            let Some(node) = usable.find(|n| self.free(n) >= memory).map(|n| n.id.clone()) else {
+                let fullest = self.nodes.iter().filter(|n| n.up).max_by_key(|n| self.free(n));
+                let new = fullest.map(|n| (key, n.id.clone(), memory));
+                self.reserved = self.reserved.take().or(own).or(new);
+                return;
+            };
+            self.grant(key, memory, node);
+        }
+    }
+
+    fn grant(&mut self, key: AskKey, memory: i64, node: NodeId) {
+        self.serial += 1;
+        let attempt = AttemptId { application: self.application, attempt: self.attempt };
+        let id = ContainerId { attempt, id: self.serial };
+        let container = Container {
+            id,
+            node,
+            resource: Resource::new(memory, 1),
+            priority: key.0,
+            allocation_request_id: key.1,
+            ..Container::default()
+        };
+        self.containers.insert(id, Known { container: container.clone(), started: None });
+        self.allocated.push(container);
+        self.startable.insert(id);
+        if let Some((_, n)) = self.asks.get_mut(&key) {
+            *n -= 1;
+            if *n == 0 {
+                self.asks.remove(&key);
+            }
+        }
+    }
+
+    /// A container is over; whether the ResourceManager knew it.
+    pub fn end(&mut self, id: ContainerId, exit_status: i32, words: &str) -> bool {
+        self.orphans.remove(&id);
+        let known = self.containers.remove(&id);
+        if let Some(known) = &known {
+            if known.started.is_some() {
+                self.startable.remove(&id);
+            }
+            self.allocated.retain(|c| c.id != id);
+            let diagnostics = words.to_owned();
+            self.completed.push(ContainerStatus { id, state: ContainerState::Complete, exit_status, diagnostics });
+        }
+        known.is_some()
+    }
+
+    /// The master's process ended: the next attempt keeps what runs. Returns what was started too lately for that.
+    pub fn next_attempt(&mut self, now: u64) -> Vec<ContainerId> {
+        self.attempt += 1;
+        self.registered = false;
+        self.reserved = None;
+        self.asks.clear();
+        self.allocated.clear();
+        self.completed.clear();
+        self.previous.clear();
+        let runs = |k: &Known| k.started.is_some_and(|at| now >= at + NODE_HEARTBEAT);
+        let lost = self.containers.iter().filter(|(_, k)| !runs(k)).map(|(id, _)| *id).collect::<Vec<_>>();
+        for id in &lost {
+            self.containers.remove(id);
+        }
+        lost
+    }
+
+    /// The ResourceManager itself starts anew, work-preserving: asks and what was not started are forgotten, untold.
+    pub fn restart(&mut self) {
+        self.registered = false;
+        self.reserved = None;
+        self.asks.clear();
+        self.allocated.clear();
+        self.containers.retain(|_, k| k.started.is_some());
+    }
+
+    fn report(&mut self, id: NodeId, state: NodeState) {
+        self.updated.push(NodeReport { id, state, ..NodeReport::default() });
+    }
+
+    /// A node is lost, with all on it. Returns its containers.
+    pub fn lose(&mut self, n: usize) -> Vec<ContainerId> {
+        self.nodes[n].up = false;
+        let id = self.nodes[n].id.clone();
+        let on = self.containers.iter().filter(|(_, k)| k.container.node == id).map(|(id, _)| *id);
+        let on = on.collect::<Vec<ContainerId>>();
+        for id in &on {
+            let known = self.containers[id].clone();
+            self.end(*id, -100, "lost");
+            self.orphans.insert(*id, known);
+        }
+        self.report(id, NodeState::Lost);
+        on
+    }
+
+    /// It is back; what still runs there has its place again, untold.
+    pub fn revive(&mut self, n: usize, lives: impl Fn(&ContainerId) -> bool) {
+        self.nodes[n].up = true;
+        let id = self.nodes[n].id.clone();
+        let (back, away) = std::mem::take(&mut self.orphans).into_iter().partition(|(_, k)| k.container.node == id);
+        self.orphans = away;
+        self.containers.extend(BTreeMap::into_iter(back).filter(|(id, _)| lives(id)));
+        self.report(id, NodeState::Running);
+    }
+}
