@@ -6,6 +6,7 @@ mod world;
 
 use hadoop_yarn::{ApplicationId, ContainerId};
 use maas_store::Op;
+use world::fault::Fault;
 use world::yarn::Yarn;
 use world::{World, manifest};
 
@@ -58,6 +59,31 @@ fn a_restarted_resource_manager_is_told_everything_again() {
     world.run_for(8);
     world.yarn.restart();
     world.settled(&[("dga", 5)]);
+}
+
+#[test]
+fn a_registration_whose_answer_is_lost_takes_nothing_away() {
+    let mut world = World::new(&[4096, 4096]);
+    world.faults = vec![Fault::RegisterAnswerLost(0)];
+    world.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+    world.put_spec("giant", &manifest("giant", 1, "5Gi", ""));
+    assert!(world.run_until(5_000, |w| w.endpoints("dga") == 2), "{}", world.tail());
+    world.run_for(10_000);
+    let failing = ("True".to_owned(), "InsufficientCapacity".to_owned());
+    assert_eq!(world.condition("giant", "ReplicaFailure"), Some(failing), "{}", world.tail());
+    world.delete_spec("giant");
+    world.settled(&[("dga", 2), ("giant", 0)]);
+    // Of a later attempt it also takes the containers that run: they are known by their runners.
+    let before = containers(&world);
+    world.faults = vec![Fault::RegisterAnswerLost(world.steps.registrations)];
+    world.kill_operator(0);
+    world.settled(&[("dga", 2)]);
+    assert_eq!(containers(&world), before);
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+    world.settled(&[("dga", 1)]);
+    world.delete_spec("dga");
+    world.settled(&[("dga", 0)]);
+    world.without_trace("dga");
 }
 
 #[test]

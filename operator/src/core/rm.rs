@@ -132,9 +132,14 @@ impl Rm {
                 }
                 self.adopt(response.previous_containers)
             }
-            // Only a lost answer of our own leads here; the containers follow with the heartbeats.
+            // Only a lost answer of our own leads here. Containers of earlier attempts in it are known by their runners
+            // alone; the largest container is learnt from refusals.
             Err(error) if error.is_already_registered() => {
                 self.registration = Registration::Done;
+                if self.registered_maximum.memory_mb == 0 {
+                    self.registered_maximum = Shape { memory_mb: u64::MAX / 2, vcores: u32::MAX };
+                    self.room = Room { headroom: self.registered_maximum, maximum: self.registered_maximum };
+                }
                 self.last_heard = Some(now.mono);
                 Vec::new()
             }
