@@ -82,6 +82,8 @@ pub struct Core {
     session: Option<i64>,
     view: View,
     cache: Cache,
+    /// Lists of the tree that have begun.
+    lists: u64,
     turns: BTreeMap<Key, Turn>,
     allotment: Allotment,
     rm: Rm,
@@ -114,6 +116,7 @@ impl Core {
             session: None,
             view: View::None,
             cache: Cache::default(),
+            lists: 0,
             turns: BTreeMap::new(),
             allotment: Allotment::default(),
             rm: Rm::default(),
@@ -263,6 +266,7 @@ impl Core {
             }
             Change::Listing => {
                 self.view = View::Listing;
+                self.lists += 1;
                 None
             }
             Change::Put { path, data, stat } => {
@@ -275,6 +279,10 @@ impl Core {
                     self.view = View::Whole;
                     for key in self.cache.keys(root) {
                         self.dirty(key);
+                    }
+                    // What may have been written before this list began is in it, or was not written.
+                    for turn in self.turns.values_mut() {
+                        turn.memory.unsure.retain(|_, lists| *lists >= self.lists);
                     }
                 }
                 None
@@ -428,6 +436,16 @@ impl Core {
                 if turn.refused > 3 {
                     let message = format!("{}: a write was not accepted: {error}; trying again", plan.key);
                     out.push(Effect::Say(Level::Warn, message));
+                }
+                if error.may_have_happened() {
+                    let created = plan.ops.iter().filter_map(|op| match op {
+                        Op::Create { path, .. } => match Node::parse(&self.settings.root, path)? {
+                            Node::Instance { iid, .. } => Some((iid, self.lists)),
+                            _ => None,
+                        },
+                        _ => None,
+                    });
+                    turn.memory.unsure.extend(created);
                 }
                 // What was to follow from it, in YARN and as events, is derived again from what stands.
                 turn.memory.forget_acts(&plan.acts);

@@ -234,6 +234,10 @@ fn scale(
     if decision.create == 0 || desired.invalid.is_some() && desired.revision.is_none() {
         return;
     }
+    // Creations are the one write that a stale view does not make fail: while some may have happened unseen, none is made.
+    if !memory.unsure.is_empty() {
+        return;
+    }
     // A new spec of the name waits until nothing of the old one can be called any more.
     let foreign = observed
         .instances
@@ -478,6 +482,7 @@ fn conditions_differ(a: &Status, b: &Status) -> bool {
 impl Memory {
     /// Drops what is remembered of instances and revisions that are no more.
     fn forget(&mut self, observed: &Observed<'_>) {
+        self.unsure.retain(|iid, _| !observed.instances.contains_key(iid));
         self.stopping.retain(|iid, _| observed.instances.contains_key(iid));
         self.restarts.retain(|iid, _| observed.instances.contains_key(iid));
         self.ready.retain(|iid| observed.instances.contains_key(iid));

@@ -119,6 +119,9 @@ pub struct Memory {
     pub uploads: BTreeMap<String, Deletion>,
     /// Failed listings in a row, by revision.
     pub payload_tries: BTreeMap<u32, u32>,
+    /// Instances whose record was perhaps written, since the answer was lost; and how many lists of the tree had begun
+    /// by then.
+    pub unsure: BTreeMap<Iid, u64>,
     /// When each stopping instance was first seen to be, and how far its end was pressed.
     pub stopping: BTreeMap<Iid, Stopping>,
     /// Restarts already told as events.
