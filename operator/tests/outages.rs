@@ -62,6 +62,19 @@ fn a_restarted_resource_manager_is_told_everything_again() {
 }
 
 #[test]
+fn a_resource_manager_that_does_not_answer_is_not_called_in_a_tight_loop() {
+    let mut world = serving(1);
+    world.yarn.down = true;
+    for n in 2..12 {
+        world.put_spec("dga", &manifest("dga", n, "256Mi", ""));
+        world.run_for(2_000);
+    }
+    assert!(world.steps.heartbeats < 1_000, "{} heartbeats", world.steps.heartbeats);
+    world.yarn.down = false;
+    world.settled(&[("dga", 11)]);
+}
+
+#[test]
 fn a_registration_whose_answer_is_lost_takes_nothing_away() {
     let mut world = World::new(&[4096, 4096]);
     world.faults = vec![Fault::RegisterAnswerLost(0)];

@@ -46,6 +46,8 @@ pub(crate) struct Rm {
     registration: Registration,
     in_flight: bool,
     last_heard: Option<u64>,
+    /// The last call brought no answer: the next one waits for its time, whatever there is to say.
+    unheard: bool,
     next_at: u64,
     /// When something was last asked of YARN that is answered by a later heartbeat.
     expecting_since: Option<u64>,
@@ -73,6 +75,7 @@ impl Default for Rm {
             registration: Registration::None,
             in_flight: false,
             last_heard: None,
+            unheard: false,
             next_at: 0,
             expecting_since: None,
             brisk_until: 0,
@@ -170,6 +173,7 @@ impl Rm {
 
     fn failed(&mut self, now: Time, error: &MasterError, out: &mut Vec<Effect>) {
         self.next_at = now.mono + RETRY;
+        self.unheard = !matches!(error, MasterError::Refused { .. } | MasterError::ResponseId { .. });
         if error.is_attempt_gone() {
             out.push(Effect::Say(Level::Warn, format!("YARN has ended this attempt: {error}")));
             self.over = true;
@@ -186,7 +190,7 @@ impl Rm {
         if let Some((well, words)) = self.finishing.take() {
             self.registration = Registration::Sent;
             out.push(Effect::Finish(well, words));
-        } else if now.mono >= self.next_at || self.ledger.has_unsent() {
+        } else if now.mono >= self.next_at || (!self.unheard && self.ledger.has_unsent()) {
             self.in_flight = true;
             out.push(Effect::Allocate(self.ledger.request()));
         }
@@ -217,6 +221,7 @@ impl Rm {
             }
         };
         self.last_heard = Some(now.mono);
+        self.unheard = false;
         if response.is_shutdown() {
             out.push(Effect::Say(Level::Warn, "the ResourceManager told this attempt to end".to_owned()));
             self.over = true;
