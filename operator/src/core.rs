@@ -165,7 +165,7 @@ impl Core {
                 self.rm_moved(moved);
             }
             Event::Started(id, result) => {
-                if let Some(iid) = self.rm.started(now, &id, result, out) {
+                if let Some(iid) = self.rm.started(&id, result, out) {
                     self.rm_moved(vec![iid]);
                 }
             }

@@ -181,6 +181,18 @@ fn a_status_that_was_taken_away_is_written_again() {
 // --- other operators and the end ------------------------------------------------------------------------------------
 
 #[test]
+fn a_frozen_operator_does_not_start_again_what_it_had_started() {
+    for pause in [3_000, 20_000] {
+        let mut world = World::new(&[4096]);
+        world.faults = vec![Fault::StartLost(0)];
+        world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+        assert!(world.run_until(1_000, |w| w.steps.starts == 1));
+        world.supersede(0, pause);
+        world.settled(&[("dga", 1)]);
+    }
+}
+
+#[test]
 fn an_application_takes_over_from_one_that_is_gone() {
     let mut world = serving(1);
     // Killed with its application: no next attempt, and YARN ends its containers.

@@ -98,8 +98,6 @@ pub(crate) struct Held {
     pub(crate) iid: Iid,
     pub(crate) container: Container,
     pub(crate) stage: Stage,
-    /// What it is started with, until that is settled.
-    pub(crate) context: Option<Box<LaunchContext>>,
     /// It is being given back as unknown.
     pub(crate) leaving: bool,
 }
@@ -108,6 +106,12 @@ pub(crate) struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Granted,
-    Starting { tries: u32 },
+    Starting {
+        tries: u32,
+    },
+    /// The answer of so many starts was lost: to be started again.
+    Unsure {
+        tries: u32,
+    },
     Running,
 }

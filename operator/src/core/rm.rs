@@ -165,8 +165,7 @@ impl Rm {
             iids.push(iid);
             // A second container of one instance has no place here: it is given back as unknown.
             self.by_iid.entry(iid).or_insert_with(|| container.id);
-            self.held
-                .insert(container.id, Held { iid, container, stage: Stage::Running, context: None, leaving: false });
+            self.held.insert(container.id, Held { iid, container, stage: Stage::Running, leaving: false });
         }
         iids
     }
@@ -245,8 +244,7 @@ impl Rm {
             let Some(iid) = iid_of(&container) else { continue };
             moved.push(iid);
             self.by_iid.insert(iid, container.id);
-            self.held
-                .insert(container.id, Held { iid, container, stage: Stage::Granted, context: None, leaving: false });
+            self.held.insert(container.id, Held { iid, container, stage: Stage::Granted, leaving: false });
         }
         moved.extend(response.completed.iter().filter_map(|status| self.completed(status)));
         for node in &response.updated_nodes {
@@ -340,7 +338,7 @@ impl Rm {
             return Container::Ended(ended.clone());
         }
         match self.by_iid.get(&iid).and_then(|id| self.held.get(id)).map(|held| held.stage) {
-            Some(Stage::Granted) => Container::Granted,
+            Some(Stage::Granted | Stage::Unsure { .. }) => Container::Granted,
             Some(Stage::Starting { .. }) => Container::Starting,
             Some(Stage::Running) => Container::Running,
             None => Container::None(allotment.waiting(iid)),
@@ -350,19 +348,21 @@ impl Rm {
     /// Starts the granted container of an instance.
     pub(crate) fn start(&mut self, now: Time, iid: Iid, context: LaunchContext, out: &mut Vec<Effect>) {
         let Some(held) = self.by_iid.get(&iid).and_then(|id| self.held.get_mut(id)) else { return };
-        if held.stage == Stage::Granted {
-            held.stage = Stage::Starting { tries: 1 };
-            held.context = Some(Box::new(context.clone()));
-            out.push(Effect::Start(Box::new(held.container.clone()), Box::new(context)));
-            self.brisk_until = now.mono + START_WATCHED_FOR;
-            self.next_at = self.next_at.min(now.mono + BRISK);
-        }
+        let before = match held.stage {
+            Stage::Granted => 0,
+            Stage::Unsure { tries } => tries,
+            Stage::Starting { .. } | Stage::Running => return,
+        };
+        held.stage = Stage::Starting { tries: before + 1 };
+        out.push(Effect::Start(Box::new(held.container.clone()), Box::new(context)));
+        self.brisk_until = now.mono + START_WATCHED_FOR;
+        self.next_at = self.next_at.min(now.mono + BRISK);
     }
 
-    /// Takes the answer of a start in.
+    /// Takes the answer of a start in. Nothing follows at once from one that failed: a superseded operator may hear it
+    /// late. It is started again, or stopped once its record is gone, behind the next check of the epoch.
     pub(crate) fn started(
         &mut self,
-        now: Time,
         id: &ContainerId,
         result: Result<(), (String, bool)>,
         out: &mut Vec<Effect>,
@@ -370,24 +370,14 @@ impl Rm {
         let held = self.held.get_mut(id)?;
         let Stage::Starting { tries } = held.stage else { return None };
         match result {
-            Ok(()) => {
-                held.stage = Stage::Running;
-                held.context = None;
-            }
+            Ok(()) => held.stage = Stage::Running,
             Err((why, may_have_happened)) => {
                 out.push(Effect::Say(Level::Warn, format!("{id} was not started: {why}")));
-                if may_have_happened
-                    && tries < START_TRIES
-                    && let Some(context) = &held.context
-                {
-                    held.stage = Stage::Starting { tries: tries + 1 };
-                    out.push(Effect::Start(Box::new(held.container.clone()), context.clone()));
+                if may_have_happened && tries < START_TRIES {
+                    held.stage = Stage::Unsure { tries };
                 } else {
-                    let iid = held.iid;
                     let diagnostics = format!("could not be started: {why}");
-                    self.ended.entry(iid).or_insert(Ended { exit_status: START_FAILED, diagnostics });
-                    self.drop_container(now, id, out);
-                    return Some(iid);
+                    self.ended.entry(held.iid).or_insert(Ended { exit_status: START_FAILED, diagnostics });
                 }
             }
         }
@@ -426,7 +416,7 @@ impl Rm {
     /// runs is held until YARN says that it is over.
     pub(crate) fn release(&mut self, now: Time, iid: Iid, out: &mut Vec<Effect>) {
         let Some(id) = self.by_iid.get(&iid).copied() else { return };
-        if self.held.get(&id).is_some_and(|held| held.stage == Stage::Granted) {
+        if self.held.get(&id).is_some_and(|held| matches!(held.stage, Stage::Granted | Stage::Unsure { .. })) {
             self.drop_container(now, &id, out);
         } else {
             self.ledger.release(id);
