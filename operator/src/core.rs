@@ -11,6 +11,7 @@ pub mod event;
 mod fence;
 mod rm;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use maas_store::{Change, CommitError, Done, Node, Op};
@@ -85,6 +86,8 @@ pub struct Core {
     /// Lists of the tree that have begun.
     lists: u64,
     turns: BTreeMap<Key, Turn>,
+    /// Listings of payloads that are out: by revision, the uid that they are for.
+    listings: BTreeMap<(Key, u32), i64>,
     allotment: Allotment,
     rm: Rm,
     pending: BTreeMap<Tag, Purpose>,
@@ -118,6 +121,7 @@ impl Core {
             cache: Cache::default(),
             lists: 0,
             turns: BTreeMap::new(),
+            listings: BTreeMap::new(),
             allotment: Allotment::default(),
             rm: Rm::default(),
             pending: BTreeMap::new(),
@@ -324,19 +328,22 @@ impl Core {
         number: u32,
         result: Result<Vec<maas_store::PinnedFile>, (&'static str, String)>,
     ) {
-        let template = self.cache.revision(&self.settings.root, key, number).map(|r| r.template.clone());
+        let asked_for = self.listings.remove(&(key.clone(), number));
         let Some(turn) = self.turns.get_mut(key) else { return };
+        turn.dirty = true;
+        let revision = self.cache.revision(&self.settings.root, key, number);
+        let template = revision.filter(|r| Some(r.uid) == asked_for).map(|r| r.template.clone());
         let tries = turn.memory.payload_tries.get(&number).copied().unwrap_or(0);
         let payload = match (result, template) {
             (Ok(files), Some(template)) => launch::listed(&template, files, tries, now.mono),
             (Err((reason, message)), Some(_)) => launch::payload_failed(reason, message, tries, now.mono),
+            // For a deployment of that name which is no more.
             (_, None) => return,
         };
         if matches!(payload, Payload::Failed { .. }) {
             turn.memory.payload_tries.insert(number, tries.saturating_add(1));
         }
         turn.memory.payloads.insert(number, payload);
-        turn.dirty = true;
     }
 
     fn delete_upload(&mut self, key: &Key, path: &str, out: &mut Vec<Effect>) {
@@ -541,8 +548,14 @@ impl Core {
         turn.wake = plan.wake;
         turn.want = plan.want;
         if let Some((number, path)) = plan.list {
-            turn.memory.payloads.insert(number, Payload::Listing);
-            out.push(Effect::List(key.clone(), number, path));
+            // One at a time: their answers could not be told apart.
+            if let Some(revision) = self.cache.revision(&self.settings.root, key, number)
+                && let Entry::Vacant(listing) = self.listings.entry((key.clone(), number))
+            {
+                listing.insert(revision.uid);
+                turn.memory.payloads.insert(number, Payload::Listing);
+                out.push(Effect::List(key.clone(), number, path));
+            }
         }
         if plan.gone {
             return;

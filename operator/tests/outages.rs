@@ -5,10 +5,10 @@
 mod world;
 
 use hadoop_yarn::{ApplicationId, ContainerId};
-use maas_store::Op;
+use maas_store::{Op, Revision};
 use world::fault::Fault;
 use world::yarn::Yarn;
-use world::{World, manifest};
+use world::{World, manifest, payload};
 
 fn serving(replicas: u32) -> World {
     let mut world = World::new(&[4096, 4096]);
@@ -176,6 +176,24 @@ fn a_status_that_was_taken_away_is_written_again() {
     let mut world = serving(1);
     world.write(&[delete("/maas/status/ModelDeployment/default/dga")]);
     world.settled(&[("dga", 1)]);
+}
+
+// --- HDFS -----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_listing_that_comes_late_is_not_taken_for_another() {
+    let mut world = World::new(&[4096]);
+    world.hdfs.insert("/n".to_owned(), Ok(payload("other")));
+    world.hdfs_takes = 5_000;
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+    world.run_for(100);
+    world.delete_spec("dga");
+    world.without_trace("dga");
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", "").replace("/m}", "/n}"));
+    world.settled(&[("dga", 1)]);
+    let path = "/maas/revisions/default/dga/1";
+    let revision = Revision::decode(path, world.tree.get(path).unwrap().0).unwrap();
+    assert_eq!(revision.payload, Some(payload("other")), "{}", world.tail());
 }
 
 // --- other operators and the end ------------------------------------------------------------------------------------
