@@ -392,7 +392,14 @@ impl Core {
     fn committed(&mut self, now: Time, tag: Tag, result: Result<Vec<Done>, CommitError>, out: &mut Vec<Effect>) {
         let Some(purpose) = self.pending.remove(&tag) else { return };
         // In every multi but the one that takes it, the epoch's check stands first.
-        let fenced = matches!(&result, Err(error) if error.refused_at() == Some(0));
+        let takes = matches!(purpose, Purpose::Take { .. } | Purpose::Leader { .. });
+        if let Err(error) = &result
+            && error.refused_at() == Some(0)
+            && !takes
+        {
+            out.push(Effect::Say(Level::Warn, format!("the epoch is held no longer: {error}; reading again")));
+            self.read_operator(out);
+        }
         match (purpose, result) {
             (Purpose::Take { epoch }, Ok(done)) => {
                 let version = done.first().and_then(Done::stat).map_or(0, |s| s.version);
@@ -402,10 +409,6 @@ impl Core {
             (Purpose::Take { .. } | Purpose::Leader { .. }, Err(error)) => {
                 out.push(Effect::Say(Level::Warn, format!("taking over is not settled: {error}; reading again")));
                 self.read_at = Some(now.mono + RETRY);
-            }
-            (_, Err(error)) if fenced => {
-                out.push(Effect::Say(Level::Warn, format!("the epoch is held no longer: {error}; reading again")));
-                self.read_operator(out);
             }
             (Purpose::Deployment(planned), result) => self.planned(now, &planned, result, out),
             (Purpose::Unknown(ids), Ok(_)) => self.rm.give_back(now, &ids, out),

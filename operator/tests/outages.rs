@@ -162,6 +162,19 @@ fn a_leader_node_that_is_taken_away_comes_back() {
 }
 
 #[test]
+fn an_epoch_that_was_only_touched_is_still_ours() {
+    let mut world = serving(1);
+    world.put_spec("dga", &manifest("dga", 3, "256Mi", ""));
+    world.run_for(3);
+    let (data, _) = world.tree.get("/maas/operator/epoch").unwrap();
+    let data = data.to_vec();
+    world.write(&[Op::Set { path: "/maas/operator/epoch".to_owned(), data, version: None }]);
+    world.settled(&[("dga", 3)]);
+    world.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+    world.settled(&[("dga", 2)]);
+}
+
+#[test]
 fn an_epoch_that_was_taken_away_is_made_again_higher() {
     let mut world = serving(2);
     let before = containers(&world);
