@@ -29,6 +29,8 @@ use rm::Rm;
 /// A plan whose commit was refused is made again after this, doubling to [`RETRY_MAX`].
 const RETRY: u64 = 20;
 const RETRY_MAX: u64 = 5_000;
+/// Wait before containers are given back whose commit failed.
+const GIVE_BACK_AGAIN: u64 = 200;
 /// Times the deletion of an upload is tried before it is left behind.
 const UPLOAD_TRIES: u32 = 6;
 
@@ -94,6 +96,8 @@ pub struct Core {
     last_tag: u64,
     counter: u32,
     announced: bool,
+    /// Unknown containers are not given back before.
+    give_back_at: u64,
     drain: Drain,
     ended: bool,
 }
@@ -128,6 +132,7 @@ impl Core {
             last_tag: 0,
             counter: 0,
             announced: false,
+            give_back_at: 0,
             drain: Drain::No,
             ended: false,
         }
@@ -420,8 +425,12 @@ impl Core {
                 out.push(Effect::Say(Level::Warn, format!("handing over is not settled: {error}")));
                 self.drain = Drain::Asked;
             }
-            (Purpose::Ready, Err(_)) => self.announced = false,
-            (Purpose::Unknown(ids), Err(_)) => self.rm.keep(&ids),
+            // The leader's node may be gone: read, and made again where it is.
+            (Purpose::Ready, Err(_)) => self.read_at = Some(now.mono + RETRY),
+            (Purpose::Unknown(ids), Err(_)) => {
+                self.rm.keep(&ids);
+                self.give_back_at = now.mono + GIVE_BACK_AGAIN;
+            }
             (Purpose::Ready, _) => {}
         }
     }
@@ -493,7 +502,7 @@ impl Core {
             && self.rm.is_fresh(now)
             && !self.tree_is_lost(out)
         {
-            self.release_unknown(version, out);
+            self.release_unknown(now, version, out);
             self.plan_due(now, epoch, version, out);
             self.allot(now);
             self.announce(epoch, version, out);
@@ -513,8 +522,9 @@ impl Core {
         lost
     }
 
-    fn release_unknown(&mut self, version: i32, out: &mut Vec<Effect>) {
-        let unknown = self.rm.unknown(|iid| self.cache.owner(iid).is_some());
+    fn release_unknown(&mut self, now: Time, version: i32, out: &mut Vec<Effect>) {
+        let due = now.mono >= self.give_back_at;
+        let unknown = if due { self.rm.unknown(|iid| self.cache.owner(iid).is_some()) } else { Vec::new() };
         if !unknown.is_empty() {
             out.push(Effect::Say(Level::Info, format!("giving back {} containers without a record", unknown.len())));
             let ops = vec![fence::check(&self.settings, version)];

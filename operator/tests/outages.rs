@@ -162,6 +162,22 @@ fn a_leader_node_that_is_taken_away_comes_back() {
 }
 
 #[test]
+fn writes_that_fail_at_once_are_not_tried_in_a_tight_loop() {
+    let mut world = serving(2);
+    world.kill_operator(0);
+    let taken = |w: &World| w.tree.get("/maas/operator/epoch").is_some_and(|(d, _)| d.starts_with(b"{\"epoch\":2"));
+    while !taken(&world) {
+        world.run_for(1);
+    }
+    world.unsent = true;
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+    world.run_for(5_000);
+    assert!(world.steps.commits < 500, "{} commits", world.steps.commits);
+    world.unsent = false;
+    world.settled(&[("dga", 1)]);
+}
+
+#[test]
 fn an_epoch_that_was_only_touched_is_still_ours() {
     let mut world = serving(1);
     world.put_spec("dga", &manifest("dga", 3, "256Mi", ""));
