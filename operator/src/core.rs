@@ -215,6 +215,16 @@ impl Core {
                 return;
             }
         };
+        if self.drain == Drain::HandingOver {
+            if let Fence::Held { epoch, .. } = self.fence
+                && fence::is_handed_over(&self.settings, epoch, &seen)
+            {
+                self.handed_over();
+                return;
+            }
+            // It did not happen, or did not yet.
+            self.drain = Drain::Asked;
+        }
         let verdict = fence::judge(&self.settings, &self.fence, &seen, now);
         match (verdict, &self.fence) {
             (Verdict::Take { .. }, Fence::Held { .. }) => {
@@ -247,6 +257,11 @@ impl Core {
                 self.rm.finish(false, why);
             }
         }
+    }
+
+    fn handed_over(&mut self) {
+        self.drain = Drain::Finishing;
+        self.rm.finish(true, "stopped by request".to_owned());
     }
 
     fn held(&mut self, epoch: u32, version: i32, out: &mut Vec<Effect>) {
@@ -417,13 +432,10 @@ impl Core {
             }
             (Purpose::Deployment(planned), result) => self.planned(now, &planned, result, out),
             (Purpose::Unknown(ids), Ok(_)) => self.rm.give_back(now, &ids, out),
-            (Purpose::HandOver, Ok(_)) => {
-                self.drain = Drain::Finishing;
-                self.rm.finish(true, "stopped by request".to_owned());
-            }
+            (Purpose::HandOver, Ok(_)) => self.handed_over(),
             (Purpose::HandOver, Err(error)) => {
-                out.push(Effect::Say(Level::Warn, format!("handing over is not settled: {error}")));
-                self.drain = Drain::Asked;
+                out.push(Effect::Say(Level::Warn, format!("handing over is not settled: {error}; reading again")));
+                self.read_at = Some(now.mono + RETRY);
             }
             // The leader's node may be gone: read, and made again where it is.
             (Purpose::Ready, Err(_)) => self.read_at = Some(now.mono + RETRY),
@@ -618,9 +630,9 @@ impl Core {
     fn finish_drain(&mut self, epoch: u32, version: i32, out: &mut Vec<Effect>) {
         if self.drain == Drain::Asked && self.cache.has_no_instances() && self.pending.is_empty() {
             self.drain = Drain::HandingOver;
+            // The request stays: an attempt that comes after one which died here has to end too.
             let mut ops = vec![fence::check(&self.settings, version)];
             ops.extend(fence::hand_over(&self.settings, epoch));
-            ops.push(Op::Delete { path: Node::Stop.path(&self.settings.root), version: None });
             self.commit(Purpose::HandOver, ops, out);
         }
     }

@@ -254,3 +254,28 @@ fn an_application_takes_over_from_one_that_is_gone() {
     world.settled(&[("dga", 1)]);
     assert_eq!(world.slots[second].exit, None);
 }
+
+#[test]
+fn a_service_that_is_stopped_ends_well_whatever_fails_once() {
+    let stopped = |faults: Vec<Fault>| {
+        let mut world = serving(2);
+        world.faults = faults;
+        let data = br#"{"application":"application_1_0001","requestedMs":1}"#.to_vec();
+        world.write(&[Op::Create { path: "/maas/operator/stop".to_owned(), data, ephemeral: false }]);
+        world.run_for(90_000);
+        assert!(world.slots.iter().any(|s| s.finished == Some(true)), "{}", world.tail());
+        assert!(world.slots.iter().all(|s| !s.alive), "{}", world.tail());
+        assert_eq!((world.endpoints("dga"), world.count("instances", "dga"), world.runners.len()), (0, 0, 0));
+        assert!(world.tree.get(&World::spec_path("dga")).is_some());
+        world.steps.commits
+    };
+    let before = serving(2).steps.commits;
+    for n in before..stopped(Vec::new()) {
+        for fault in [Fault::CommitAnswerLost(n), Fault::CommitLost(n), Fault::CommitUnsent(n)] {
+            stopped(vec![fault]);
+        }
+        for fault in [Fault::CrashBefore(n), Fault::CrashAfter(n), Fault::SessionExpired(n), Fault::MirrorLost(n)] {
+            stopped(vec![fault]);
+        }
+    }
+}

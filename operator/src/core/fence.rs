@@ -140,6 +140,13 @@ pub(crate) fn check(settings: &Settings, version: i32) -> Op {
     Op::Check { path: Node::Epoch.path(&settings.root), version }
 }
 
+/// Whether this operator's epoch was handed over.
+pub(crate) fn is_handed_over(settings: &Settings, epoch: u32, seen: &OperatorSeen) -> bool {
+    let path = Node::Epoch.path(&settings.root);
+    let record = seen.epoch.as_ref().and_then(|(data, _)| EpochRecord::decode(&path, data).ok());
+    record.is_some_and(|record| record.epoch == epoch && record.application.is_empty())
+}
+
 /// Leaves the tree to whoever comes next: no wait, no leader.
 pub(crate) fn hand_over(settings: &Settings, epoch: u32) -> Vec<Op> {
     let free = EpochRecord { epoch, application: String::new(), attempt: 0, nonce: String::new() };
