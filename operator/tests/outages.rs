@@ -25,6 +25,10 @@ fn delete(path: &str) -> Op {
     Op::Delete { path: path.to_owned(), version: None }
 }
 
+fn create(path: &str) -> Op {
+    Op::Create { path: path.to_owned(), data: b"?".to_vec(), ephemeral: false }
+}
+
 // --- YARN -----------------------------------------------------------------------------------------------------------
 
 #[test]
@@ -205,6 +209,18 @@ fn a_status_that_was_taken_away_is_written_again() {
     let mut world = serving(1);
     world.write(&[delete("/maas/status/ModelDeployment/default/dga")]);
     world.settled(&[("dga", 1)]);
+}
+
+#[test]
+fn foreign_znodes_keep_nothing_from_being_removed() {
+    let mut world = serving(2);
+    world.write(&[create("/maas/instances/default/dga/1-1/note")]);
+    world.put_spec("dga", &manifest("dga", 0, "256Mi", ""));
+    world.settled(&[("dga", 0)]);
+    world.write(&[create("/maas/revisions/default/dga/note"), create("/maas/endpoints/default/dga/note")]);
+    world.delete_spec("dga");
+    world.settled(&[("dga", 0)]);
+    world.without_trace("dga");
 }
 
 // --- HDFS -----------------------------------------------------------------------------------------------------------

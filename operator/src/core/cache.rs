@@ -127,6 +127,7 @@ impl Cache {
             instances: BTreeMap::new(),
             directories: BTreeSet::new(),
             strays: BTreeSet::new(),
+            foreign: BTreeSet::new(),
             idle_models: BTreeSet::new(),
             idle_uploads: BTreeMap::new(),
         };
@@ -156,7 +157,8 @@ impl Cache {
         ];
         for folder in &folders {
             for (path, entry) in self.below(&folder.path(root)) {
-                self.observe_one(root, path, entry, &mut observed, &container);
+                let below = path.strip_prefix(folder.path(root).as_str()).unwrap_or_default();
+                self.observe_one(root, path, below, entry, &mut observed, &container);
             }
         }
         self.observe_directories(root, &folders, &single, &mut observed);
@@ -171,6 +173,7 @@ impl Cache {
         &self,
         root: &Root,
         path: &str,
+        below: &str,
         entry: &Entry,
         observed: &mut Observed<'_>,
         container: &impl Fn(Iid) -> Container,
@@ -213,7 +216,14 @@ impl Cache {
                     observed.strays.insert(path.to_owned());
                 }
             }
-            _ => {}
+            _ => {
+                let first = below.trim_start_matches('/').split('/').next();
+                let iid = first.and_then(|first| first.parse().ok());
+                match iid.and_then(|iid| observed.instances.get_mut(&iid)) {
+                    Some(instance) => instance.children.push(path.to_owned()),
+                    None => drop(observed.foreign.insert(path.to_owned())),
+                }
+            }
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Observed<'a> {
     pub idle_uploads: BTreeMap<u32, String>,
     /// Paths of endpoints whose instance has no record.
     pub strays: BTreeSet<String>,
+    /// What no part of maas has put among them.
+    pub foreign: BTreeSet<String>,
 }
 
 /// A spec znode.
@@ -68,7 +70,7 @@ pub struct Instance {
     pub endpoint: Option<Endpoint>,
     /// Where it is published: paths of the endpoint and of Metron's record that exist.
     pub published: Vec<String>,
-    /// Paths of the record's children that exist, whether they parse or not.
+    /// All paths below the record that exist, whether they parse or not.
     pub children: Vec<String>,
     /// What YARN says of its container.
     pub container: Container,

@@ -111,12 +111,14 @@ impl<'a> Paths<'a> {
     /// Removes every trace of one instance.
     pub(super) fn delete_instance(&self, iid: Iid, instance: &Instance, ops: &mut Vec<Op>) {
         ops.extend(Self::unpublish(instance));
-        ops.extend(instance.children.iter().map(|path| Op::Delete { path: path.clone(), version: None }));
+        // What is deeper sorts later.
+        ops.extend(instance.children.iter().rev().map(|path| Op::Delete { path: path.clone(), version: None }));
         ops.push(Op::Delete { path: self.path(&self.instance(iid)), version: Some(instance.version) });
     }
 
     /// All that is left of a removed deployment, its status last.
     pub(super) fn delete_rest(&self, observed: &Observed<'_>, ops: &mut Vec<Op>) {
+        ops.extend(observed.foreign.iter().rev().map(|path| Op::Delete { path: path.clone(), version: None }));
         for (number, seen) in &observed.revisions {
             ops.push(self.delete_revision(*number, seen.version));
         }
