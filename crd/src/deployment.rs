@@ -119,12 +119,14 @@ impl Payload {
         format!("{UPLOAD}{digest}")
     }
 
-    /// Whether it was uploaded by maas, which then deletes it when nothing uses it any more.
+    /// The name of the directory, if maas uploaded it, which then deletes it when nothing uses it any more. Two spellings
+    /// of one path (`hdfs:///m/x` and `/m/x/`) have one name.
     #[must_use]
-    pub fn is_upload(&self) -> bool {
-        let name = self.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let digest = name.strip_prefix(UPLOAD).unwrap_or_default();
-        digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    pub fn upload(&self) -> Option<&str> {
+        let name = self.path.trim_end_matches('/').rsplit('/').next()?;
+        let digest = name.strip_prefix(UPLOAD)?;
+        let hex = digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        (digest.len() == 64 && hex).then_some(name)
     }
 }
 

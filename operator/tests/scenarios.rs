@@ -62,7 +62,10 @@ fn an_upload_of_ours_goes_with_the_last_that_uses_it() {
     world.hdfs.insert(upload.clone(), files);
     let text = |name: &str| manifest(name, 1, "256Mi", "").replace("/m}", &format!("{upload}}}"));
     world.put_spec("dga", &text("dga"));
-    world.put_spec("other", &text("other"));
+    // The same place, spelt otherwise.
+    world.put_spec("other", &text("other").replace(&upload, &format!("hdfs://{upload}/")));
+    let files = world.hdfs[&upload].clone();
+    world.hdfs.insert(format!("hdfs://{upload}/"), files);
     world.settled(&[("dga", 1), ("other", 1)]);
     world.delete_spec("dga");
     world.settled(&[("dga", 0), ("other", 1)]);
@@ -71,7 +74,10 @@ fn an_upload_of_ours_goes_with_the_last_that_uses_it() {
     world.delete_spec("other");
     world.settled(&[("other", 0)]);
     world.without_trace("other");
-    assert!(!world.hdfs.contains_key(&upload) && world.hdfs.contains_key("/m"), "ours goes, a user's stays");
+    assert!(
+        !world.hdfs.contains_key(&format!("hdfs://{upload}/")) && world.hdfs.contains_key("/m"),
+        "ours goes, a user's stays"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use maas_crd::{Faults, Iid, Manifest, Status};
+use maas_crd::{Faults, Iid, Manifest, Status, Template};
 use maas_store::{Done, Endpoint, EventRing, Exit, InstanceRecord, Node, Op, Revision, Root, RunnerReport, Stat};
 
 use crate::key::Key;
@@ -278,11 +278,13 @@ impl Cache {
         // The newest revision of a living deployment is not to go.
         let going = if uid.is_some() { observed.revisions.len().saturating_sub(1) } else { observed.revisions.len() };
         for (number, seen) in observed.revisions.iter().take(going) {
-            let Some(record) = seen.record.as_ref().filter(|r| r.template.payload.is_upload()) else { continue };
+            let Some(record) = seen.record.as_ref().filter(|r| r.template.payload.upload().is_some()) else { continue };
             let payload = &record.template.payload;
+            let same = |other: &Template| other.payload.upload() == payload.upload();
             let used = |(at, entry): (&String, &Entry)| match &entry.value {
-                Value::Spec(spec) => spec.as_ref().as_ref().is_ok_and(|m| m.resource.spec.template.payload == *payload),
-                Value::Revision(Some(other)) if other.template.payload == *payload => {
+                // One that can't be read may name anything.
+                Value::Spec(spec) => spec.as_ref().as_ref().map_or(true, |m| same(&m.resource.spec.template)),
+                Value::Revision(Some(other)) if same(&other.template) => {
                     let own = Node::parse(root, at).as_ref().and_then(key_of).is_some_and(|key| key == *observed.key);
                     !own || (Some(other.uid) == uid && other.number != *number)
                 }
