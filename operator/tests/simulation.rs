@@ -55,6 +55,32 @@ fn a_removed_model_leaves_nothing() {
 }
 
 #[test]
+fn an_upload_of_ours_goes_with_the_last_that_uses_it() {
+    let upload = format!("/models/{}", maas_crd::Payload::upload_name(&"a".repeat(64)));
+    let mut world = World::new(&[4096]);
+    let files = world.hdfs["/m"].clone();
+    world.hdfs.insert(upload.clone(), files);
+    let text = |name: &str| manifest(name, 1, "256Mi", "").replace("/m}", &format!("{upload}}}"));
+    world.put_spec("dga", &text("dga"));
+    // The same place, spelt otherwise.
+    world.put_spec("other", &text("other").replace(&upload, &format!("hdfs://{upload}/")));
+    let files = world.hdfs[&upload].clone();
+    world.hdfs.insert(format!("hdfs://{upload}/"), files);
+    world.settled(&[("dga", 1), ("other", 1)]);
+    world.delete_spec("dga");
+    world.settled(&[("dga", 0), ("other", 1)]);
+    world.without_trace("dga");
+    assert!(world.hdfs.contains_key(&upload), "another uses it");
+    world.delete_spec("other");
+    world.settled(&[("other", 0)]);
+    world.without_trace("other");
+    assert!(
+        !world.hdfs.contains_key(&format!("hdfs://{upload}/")) && world.hdfs.contains_key("/m"),
+        "ours goes, a user's stays"
+    );
+}
+
+#[test]
 fn a_model_deleted_while_it_starts_leaves_nothing() {
     for wait in (0..120).step_by(3) {
         let mut world = one(2);
