@@ -18,7 +18,7 @@ use maas_store::{Change, CommitError, Done, Node, Op};
 
 use crate::allot::{Allotment, Shape};
 use crate::key::Key;
-use crate::plan::observed::{Deletion, Memory, Payload};
+use crate::plan::observed::{Deletion, Memory, Payload, Unsure};
 use crate::plan::{self, Act, Context, Time, launch};
 use crate::settings::Settings;
 use cache::Cache;
@@ -29,6 +29,8 @@ use rm::Rm;
 /// A plan whose commit was refused is made again after this, doubling to [`RETRY_MAX`].
 const RETRY: u64 = 20;
 const RETRY_MAX: u64 = 5_000;
+/// How long a creation whose answer was lost may be under way to the mirror, when nothing settles it sooner.
+const UNSURE_FOR: u64 = 10_000;
 /// Wait before containers are given back whose commit failed.
 const GIVE_BACK_AGAIN: u64 = 200;
 /// Times the deletion of an upload is tried before it is left behind.
@@ -306,7 +308,7 @@ impl Core {
                     }
                     // What may have been written before this list began is in it, or was not written.
                     for turn in self.turns.values_mut() {
-                        turn.memory.unsure.retain(|_, lists| *lists >= self.lists);
+                        turn.memory.unsure.retain(|_, unsure| unsure.lists >= self.lists);
                     }
                 }
                 None
@@ -469,9 +471,10 @@ impl Core {
                     out.push(Effect::Say(Level::Warn, message));
                 }
                 if error.may_have_happened() {
+                    let unsure = Unsure { lists: self.lists, until: now.mono + UNSURE_FOR };
                     let created = plan.ops.iter().filter_map(|op| match op {
                         Op::Create { path, .. } => match Node::parse(&self.settings.root, path)? {
-                            Node::Instance { iid, .. } => Some((iid, self.lists)),
+                            Node::Instance { iid, .. } => Some((iid, unsure)),
                             _ => None,
                         },
                         _ => None,

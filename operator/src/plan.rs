@@ -127,7 +127,7 @@ fn is_ready(instance: &Instance) -> bool {
 pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Memory, now: Time) -> Plan {
     let mut plan = Plan::default();
     let paths = Paths::new(&context.settings.root, observed.key);
-    memory.forget(observed);
+    memory.forget(observed, now);
     let desired = desired(observed, memory, context.draining);
     let uid = desired.as_ref().map_or(-1, |d| d.uid);
     instances::settle(&mut plan, context, &paths, observed, memory, uid, now);
@@ -235,7 +235,8 @@ fn scale(
         return;
     }
     // Creations are the one write that a stale view does not make fail: while some may have happened unseen, none is made.
-    if !memory.unsure.is_empty() {
+    if let Some(until) = memory.unsure.values().map(|unsure| unsure.until).max() {
+        plan.wake_at(until);
         return;
     }
     // A new spec of the name waits until nothing of the old one can be called any more.
@@ -481,8 +482,8 @@ fn conditions_differ(a: &Status, b: &Status) -> bool {
 
 impl Memory {
     /// Drops what is remembered of instances and revisions that are no more.
-    fn forget(&mut self, observed: &Observed<'_>) {
-        self.unsure.retain(|iid, _| !observed.instances.contains_key(iid));
+    fn forget(&mut self, observed: &Observed<'_>, now: Time) {
+        self.unsure.retain(|iid, unsure| now.mono < unsure.until && !observed.instances.contains_key(iid));
         self.stopping.retain(|iid, _| observed.instances.contains_key(iid));
         self.restarts.retain(|iid, _| observed.instances.contains_key(iid));
         self.ready.retain(|iid| observed.instances.contains_key(iid));

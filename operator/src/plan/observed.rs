@@ -121,9 +121,8 @@ pub struct Memory {
     pub uploads: BTreeMap<String, Deletion>,
     /// Failed listings in a row, by revision.
     pub payload_tries: BTreeMap<u32, u32>,
-    /// Instances whose record was perhaps written, since the answer was lost; and how many lists of the tree had begun
-    /// by then.
-    pub unsure: BTreeMap<Iid, u64>,
+    /// Instances whose record was perhaps written, since the answer was lost.
+    pub unsure: BTreeMap<Iid, Unsure>,
     /// When each stopping instance was first seen to be, and how far its end was pressed.
     pub stopping: BTreeMap<Iid, Stopping>,
     /// Restarts already told as events.
@@ -146,6 +145,15 @@ pub struct Memory {
     pub last_failure: Option<(String, String)>,
     /// The last reason for waiting that was told as an event.
     pub told: Option<String>,
+}
+
+/// A creation whose answer was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsure {
+    /// Lists of the tree that had begun by then: a later one settles it.
+    pub lists: u64,
+    /// When it counts as not written at the latest.
+    pub until: u64,
 }
 
 /// The listing of a revision's payload.
