@@ -12,7 +12,7 @@ use world::{World, manifest};
 /// A workload, and what must stand at its end.
 type Workload = (&'static str, fn(&mut World), &'static [(&'static str, usize)]);
 
-const WORKLOADS: [Workload; 6] = [
+const WORKLOADS: [Workload; 9] = [
     ("create", |w| w.put_spec("dga", &manifest("dga", 2, "256Mi", "")), &[("dga", 2)]),
     (
         "scale",
@@ -64,6 +64,41 @@ const WORKLOADS: [Workload; 6] = [
         },
         &[("dga", 6), ("other", 2)],
     ),
+    (
+        "take over",
+        |w| {
+            w.put_spec("dga", &manifest("dga", 3, "256Mi", ""));
+            w.run_for(700);
+            w.yarn.late = true;
+            w.kill_leader();
+            w.put_spec("dga", &manifest("dga", 2, "256Mi", "  env: {A: b}\n"));
+        },
+        &[("dga", 2)],
+    ),
+    (
+        "lose a node",
+        |w| {
+            w.put_spec("dga", &manifest("dga", 4, "1Gi", ""));
+            w.run_for(700);
+            w.lose_node(0);
+            w.run_for(1_000);
+            w.node_returns(0);
+        },
+        &[("dga", 4)],
+    ),
+    (
+        "mend a spec and a payload",
+        |w| {
+            let there = w.hdfs.remove("/m").expect("a payload");
+            w.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+            w.run_for(1_500);
+            w.put_spec("dga", "nonsense");
+            w.hdfs.insert("/m".to_owned(), there);
+            w.run_for(1_500);
+            w.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+        },
+        &[("dga", 1)],
+    ),
 ];
 
 fn play(workload: Workload, faults: Vec<Fault>, seed: u64) -> World {
@@ -103,6 +138,34 @@ fn sweep(n: usize) {
     assert!(placements.len() > 100, "{}", placements.len());
 }
 
+/// Several faults at random places of runs in which every wait differs.
+fn schedules(seeds: std::ops::Range<u64>) {
+    let mut failed = Vec::new();
+    for seed in seeds.clone() {
+        let workload = WORKLOADS[seed as usize % WORKLOADS.len()];
+        let run = || {
+            let mut quiet = play(workload, Vec::new(), seed);
+            quiet.steps.heartbeats = quiet.steps.heartbeats.min(150);
+            let placements = quiet.steps.placements();
+            let faults = (0..2 + seed % 3).map(|_| placements[quiet.draw(placements.len() as u64) as usize]).collect();
+            play(workload, faults, seed);
+        };
+        if let Err(why) = catch_unwind(run) {
+            if failed.is_empty() {
+                println!("{}", why.downcast_ref::<String>().map_or("", String::as_str));
+            }
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "seeds {failed:?} of {seeds:?} end badly");
+}
+
+#[test]
+fn random_schedules_of_several_faults_end_well() {
+    let count = std::env::var("MAAS_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    schedules(1..count + 1);
+}
+
 #[test]
 fn every_single_fault_at_every_step_of_creating_ends_well() {
     sweep(0);
@@ -131,4 +194,19 @@ fn every_single_fault_at_every_step_of_recreating_ends_well() {
 #[test]
 fn every_single_fault_at_every_step_of_filling_ends_well() {
     sweep(5);
+}
+
+#[test]
+fn every_single_fault_at_every_step_of_taking_over_ends_well() {
+    sweep(6);
+}
+
+#[test]
+fn every_single_fault_at_every_step_of_losing_a_node_ends_well() {
+    sweep(7);
+}
+
+#[test]
+fn every_single_fault_at_every_step_of_mending_ends_well() {
+    sweep(8);
 }

@@ -85,6 +85,13 @@ impl World {
         }
     }
 
+    /// kill -9 of whichever operator acts, if one does.
+    pub fn kill_leader(&mut self) {
+        if let Some(n) = self.slots.iter().rposition(|s| s.alive && s.paused.is_none()) {
+            self.kill_operator(n);
+        }
+    }
+
     fn next_attempt(&mut self) {
         for id in self.yarn.next_attempt(self.now) {
             self.end_runner(id);

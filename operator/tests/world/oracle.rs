@@ -158,6 +158,8 @@ impl World {
         let converged = self.run_until(120_000, good);
         assert!(converged, "never came to {wanted:?}\n{}\n{}", self.tail(), self.show());
         self.run_for(30_000);
+        self.faults.clear();
+        self.run_for(5_000);
         (self.watch.effects, self.watch.heartbeats) = (0, 0);
         self.run_for(60_000);
         let total: usize = wanted.iter().map(|(_, n)| n).sum();

@@ -59,7 +59,9 @@ impl World {
             }
             self.judge_status(path);
         }
-        self.judge_tree();
+        if paths.iter().any(|p| p.starts_with("/maas/instances/") || p.starts_with("/maas/endpoints/")) {
+            self.judge_tree();
+        }
     }
 
     /// A mirror tells in order.

@@ -218,6 +218,7 @@ impl Yarn {
 
     /// A container is over; whether the ResourceManager knew it.
     pub fn end(&mut self, id: ContainerId, exit_status: i32, words: &str) -> bool {
+        self.previous.retain(|c| c.id != id);
         self.orphans.remove(&id);
         let known = self.containers.remove(&id);
         if let Some(known) = &known {
@@ -255,6 +256,8 @@ impl Yarn {
         self.asks.clear();
         self.allocated.clear();
         self.containers.retain(|_, k| k.started.is_some());
+        // A NodeManager takes no token of an earlier ResourceManager.
+        self.startable.clear();
     }
 
     fn report(&mut self, id: NodeId, state: NodeState) {
