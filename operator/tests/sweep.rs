@@ -162,8 +162,10 @@ fn schedules(seeds: std::ops::Range<u64>) {
 
 #[test]
 fn random_schedules_of_several_faults_end_well() {
-    let count = std::env::var("MAAS_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
-    schedules(1..count + 1);
+    // MAAS_SCHEDULES: how many; MAAS_SEED: from this one on.
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
+    let first = number("MAAS_SEED").unwrap_or(1);
+    schedules(first..first + number("MAAS_SCHEDULES").unwrap_or(200));
 }
 
 #[test]

@@ -100,6 +100,10 @@ impl World {
             Step::Ready if !runner.stopping => {
                 let done = runner.publish().is_some_and(|ops| self.as_runner(session, &ops));
                 self.runners.get_mut(&id).expect("it lives").ready = done;
+                if !done && record == Some(0) {
+                    // Between two sessions.
+                    self.later(200, Occurrence::Runner(id, Step::Ready));
+                }
             }
             Step::Signal => self.drain(id, true),
             Step::Leave => {
