@@ -190,7 +190,7 @@ pub(crate) async fn stop(settings: &Settings, timeout: Duration) -> anyhow::Resu
         }
         sleep(GLANCE).await;
     }
-    // The operator takes the request away; a killed one could not.
+    // The request stays until the application is over, so that an operator which dies on the way drains on; it goes here.
     match store.commit(&[Op::Delete { path: store.path(&Node::Stop), version: None }]).await {
         Err(error) if error.refusal() != Some(Refusal::NoNode) => output::note(&format!("note: {error}")),
         _ => {}

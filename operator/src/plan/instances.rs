@@ -111,7 +111,7 @@ fn press(plan: &mut Plan, paths: &Paths<'_>, memory: &mut Memory, iid: Iid, inst
                 memory.stopping.entry(iid).or_insert(Stopping { since: now.mono, signalled: false, stopped: false });
             let (signal, stop) = (stopping.since + SIGNAL_AFTER, stopping.since + grace + STOP_AFTER);
             if now.mono >= stop {
-                // Said again with each plan until the container is over: a lost answer costs nothing.
+                // Stop may be lost on its way; the release, which the ledger repeats, ends the container all the same.
                 if !stopping.stopped {
                     plan.acts.push(Act::Stop(iid));
                     plan.acts.push(Act::Release(iid));
