@@ -123,11 +123,6 @@ impl Conf {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// A property's value or the default.
-    pub fn get_or(&self, name: &str, default: &str) -> String {
-        self.get(name).unwrap_or_else(|| default.to_owned())
-    }
-
     /// The non-empty, trimmed parts of a comma-separated value.
     pub fn list(&self, name: &str) -> Vec<String> {
         let value = self.get(name).unwrap_or_default();

@@ -27,6 +27,8 @@ const SECOND_CLOSE: Duration = Duration::from_secs(2);
 /// How long one piece may take.
 const PIECE: Duration = Duration::from_secs(30);
 const PIECE_BYTES: usize = 1 << 20;
+/// Most files of a tree.
+const MOST_FILES: usize = 10_000;
 /// Files of a tree that are under way at a time: nearly all of a small file's time is waiting.
 const AT_ONCE: usize = 16;
 
@@ -82,14 +84,19 @@ impl Hdfs {
     }
 
     /// Uploads local files, by their paths below it, as a directory that is there whole or not at all, unless it is
-    /// there already: its name should tell its content apart, by a digest. Safe to repeat and to run side by side.
+    /// there already: its name should tell its content apart, by a digest. Of one that is there, a file that is missing or
+    /// of another size is put back, and no other one is touched. Safe to repeat and to run side by side.
     ///
     /// # Errors
     /// As [`Hdfs::upload`].
     pub async fn upload_tree_once(&self, files: &BTreeMap<String, PathBuf>, location: &str) -> Result<FileInfo, Error> {
         let place = self.place(location);
         match self.stat(location).await? {
-            Some(found) if found.is_directory => return Ok(found),
+            Some(found) if found.is_directory => {
+                let damaged = self.damaged(files, &place).await?;
+                self.upload_all(&damaged, &place.url()).await?;
+                return Ok(found);
+            }
             Some(_) => return Err(Error::NotADirectory { url: place.url() }),
             None => {}
         }
@@ -103,6 +110,23 @@ impl Hdfs {
         };
         let named = named.await;
         self.settle(named, &part, &place, |found| found.is_directory).await
+    }
+
+    /// Of local files, those that a directory does not hold in their size.
+    async fn damaged(
+        &self,
+        files: &BTreeMap<String, PathBuf>,
+        place: &Place,
+    ) -> Result<BTreeMap<String, PathBuf>, Error> {
+        let listed = self.list(&place.url(), MOST_FILES).await?;
+        let there: BTreeMap<String, u64> = listed.into_iter().map(|file| (file.path, file.size)).collect();
+        let whole = |name: &str, local: &Path| {
+            // One that is not here any more can't be put back.
+            let size = std::fs::metadata(local).map(|found| found.len()).ok();
+            size.is_none() || there.get(&format!("{}/{name}", place.path)).copied() == size
+        };
+        let missing = files.iter().filter(|(name, local)| !whole(name, local));
+        Ok(missing.map(|(name, local)| (name.clone(), local.clone())).collect())
     }
 
     async fn upload_all(&self, files: &BTreeMap<String, PathBuf>, below: &str) -> Result<(), Error> {

@@ -90,4 +90,14 @@ async fn a_tree_is_there_whole_or_not_at_all() {
     assert_eq!(hdfs.list("/user/root", 100).await.unwrap().len(), 40);
     let once = hdfs.upload_tree_once(&files, tree).await.unwrap();
     assert_eq!(once.path, tree, "it is there already, so nothing is read");
+
+    // A file that was taken out is put back, and no other is touched.
+    files.remove("missing");
+    let before = hdfs.list(tree, 100).await.unwrap();
+    hdfs.delete(&format!("{tree}/lib/03")).await.unwrap();
+    hdfs.upload_tree_once(&files, tree).await.unwrap();
+    let after = hdfs.list(tree, 100).await.unwrap();
+    let others =
+        |all: &[maas_hdfs::FileInfo]| all.iter().filter(|f| !f.path.ends_with("/03")).cloned().collect::<Vec<_>>();
+    assert_eq!((after.len(), others(&after)), (before.len(), others(&before)));
 }

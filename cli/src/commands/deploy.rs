@@ -164,7 +164,7 @@ async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Du
         wanted.path.reach(settings).await?;
     }
     ensure_tree(store).await?;
-    wanted.path.provide(settings, store).await?;
+    wanted.path.provide(settings).await?;
     let mut created = false;
     let (name, total) = settle(store, async || {
         let decided = decide_add(store, &wanted, &edit).await?;
