@@ -24,8 +24,6 @@ use tree::Paths;
 const MAX_OPS: usize = 200;
 /// Restarts in place after which a crashing instance gets another container.
 const CRASHES_BEFORE_MOVE: u32 = 5;
-/// Revisions kept beside those in use.
-const REVISION_HISTORY: usize = 10;
 /// What an instance lacks to be ready is said once it has lacked it this long, in milliseconds.
 const LACKING_AFTER: u64 = 3_000;
 /// Status and events are written at most this often, in milliseconds, unless a condition changed.
@@ -142,7 +140,7 @@ pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Mem
     payloads(&mut plan, &paths, observed, memory, &desired, now);
     start(&mut plan, observed, uid);
     want(&mut plan, context, observed, uid);
-    prune(&mut plan, &paths, observed, memory, uid, now);
+    prune(&mut plan, &paths, observed, memory, now);
     notice(&mut plan, observed, memory, &desired, now);
     if plan.ops.is_empty() && plan.acts.is_empty() && !context.draining {
         write_status(&mut plan, context, &paths, observed, memory, &desired, now);
@@ -346,19 +344,13 @@ fn want(plan: &mut Plan, context: &Context<'_>, observed: &Observed<'_>, uid: i6
     }
 }
 
-/// Revisions of another uid go with their last instance; of this one, all but the newest few and those in use.
-fn prune(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, memory: &Memory, uid: i64, now: Time) {
+/// Past revisions go when no instance is of them any more.
+fn prune(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, memory: &Memory, now: Time) {
     let used =
         |number: u32| observed.instances.values().any(|i| i.record.as_ref().is_some_and(|r| r.revision == number));
-    let newest = observed.revisions.len().saturating_sub(REVISION_HISTORY);
-    for (place, (number, seen)) in observed.revisions.iter().enumerate() {
-        let foreign = seen.record.as_ref().is_none_or(|r| r.uid != uid);
-        if (foreign || place < newest)
-            && !used(*number)
-            && !plan.is_full()
-            && upload_is_gone(plan, observed, memory, *number, now)
-        {
-            plan.ops.push(paths.delete_revision(*number, seen.version));
+    for (number, seen) in observed.past_revisions() {
+        if !used(number) && !plan.is_full() && upload_is_gone(plan, observed, memory, number, now) {
+            plan.ops.push(paths.delete_revision(number, seen.version));
         }
     }
 }

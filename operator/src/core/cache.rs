@@ -275,9 +275,7 @@ impl Cache {
     fn idle_uploads(&self, root: &Root, observed: &Observed<'_>) -> BTreeMap<u32, String> {
         let uid = observed.spec.as_ref().map(|s| s.stat.czxid);
         let mut idle = BTreeMap::new();
-        // The newest revision of a living deployment is not to go.
-        let going = if uid.is_some() { observed.revisions.len().saturating_sub(1) } else { observed.revisions.len() };
-        for (number, seen) in observed.revisions.iter().take(going) {
+        for (number, seen) in observed.past_revisions() {
             let Some(record) = seen.record.as_ref().filter(|r| r.template.payload.upload().is_some()) else { continue };
             let payload = &record.template.payload;
             let same = |other: &Template| other.payload.upload() == payload.upload();
@@ -286,12 +284,12 @@ impl Cache {
                 Value::Spec(spec) => spec.as_ref().as_ref().map_or(true, |m| same(&m.resource.spec.template)),
                 Value::Revision(Some(other)) if same(&other.template) => {
                     let own = Node::parse(root, at).as_ref().and_then(key_of).is_some_and(|key| key == *observed.key);
-                    !own || (Some(other.uid) == uid && other.number != *number)
+                    !own || (Some(other.uid) == uid && other.number != number)
                 }
                 _ => false,
             };
             if !self.entries.iter().any(used) {
-                idle.insert(*number, payload.path.clone());
+                idle.insert(number, payload.path.clone());
             }
         }
         idle

@@ -10,6 +10,9 @@ use maas_store::{Endpoint, Event, EventRing, Exit, InstanceRecord, PinnedFile, R
 use crate::allot::Waiting;
 use crate::key::Key;
 
+/// Revisions kept beside those in use.
+const REVISION_HISTORY: usize = 10;
+
 /// One deployment as the tree and YARN show it.
 #[derive(Clone, Debug)]
 pub struct Observed<'a> {
@@ -35,6 +38,23 @@ pub struct Observed<'a> {
     pub strays: BTreeSet<String>,
     /// What no part of maas has put among them.
     pub foreign: BTreeSet<String>,
+}
+
+impl Observed<'_> {
+    /// The revisions that are to go, with their last instance: those of another uid than the spec's, and of its own all
+    /// but the newest few.
+    pub(crate) fn past_revisions(&self) -> impl Iterator<Item = (u32, &RevisionSeen)> {
+        let uid = self.spec.as_ref().map(|spec| spec.stat.czxid);
+        let newest = self.revisions.len().saturating_sub(REVISION_HISTORY);
+        let past = move |place: usize, seen: &RevisionSeen| {
+            place < newest || seen.record.as_ref().is_none_or(|record| Some(record.uid) != uid)
+        };
+        self.revisions
+            .iter()
+            .enumerate()
+            .filter(move |(place, (_, seen))| past(*place, seen))
+            .map(|(_, (number, seen))| (*number, seen))
+    }
 }
 
 /// A spec znode.
