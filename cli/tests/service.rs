@@ -190,7 +190,7 @@ fn payloads_are_uploaded_once_and_checked(site: &Site) {
     assert_eq!(names, ["lib/words.txt", "rest.sh"]);
     let path = Path::new(&before[1].path).parent().unwrap().to_str().unwrap().to_owned();
 
-    // Sixteen at a time lose nothing and write no file again.
+    // Sixteen at a time lose nothing and write no file.
     let many: Vec<_> = (0..16)
         .map(|_| {
             let quorum = site.cluster.quorum();

@@ -113,20 +113,31 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// The name of the directory that an upload of this content (64 hex digits of its sha256) is put in.
+    /// The name of the directory of one upload: of this content (64 hex digits of its sha256), and of no other upload
+    /// (`id`), so that one deployment's end never takes another's files.
     #[must_use]
-    pub fn upload_name(digest: &str) -> String {
-        format!("{UPLOAD}{digest}")
+    pub fn upload_name(digest: &str, id: u64) -> String {
+        format!("{UPLOAD}{digest}-{id:016x}")
     }
 
     /// The name of the directory, if maas uploaded it, which then deletes it when nothing uses it any more. Two spellings
     /// of one path (`hdfs:///m/x` and `/m/x/`) have one name.
     #[must_use]
     pub fn upload(&self) -> Option<&str> {
-        let name = self.path.trim_end_matches('/').rsplit('/').next()?;
-        let digest = name.strip_prefix(UPLOAD)?;
-        let hex = digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        (digest.len() == 64 && hex).then_some(name)
+        self.split_upload().map(|(_, name, _)| name)
+    }
+
+    /// The directory that an upload was put into, and the digest of its content.
+    #[must_use]
+    pub fn uploaded(&self) -> Option<(&str, &str)> {
+        self.split_upload().map(|(directory, _, digest)| (directory, digest))
+    }
+
+    fn split_upload(&self) -> Option<(&str, &str, &str)> {
+        let (directory, name) = self.path.trim_end_matches('/').rsplit_once('/')?;
+        let (digest, id) = name.strip_prefix(UPLOAD)?.split_once('-')?;
+        let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        (digest.len() == 64 && id.len() == 16 && hex(digest) && hex(id)).then_some((directory, name, digest))
     }
 }
 

@@ -230,7 +230,8 @@ async fn a_spec_that_turns_invalid_keeps_its_instances(maas: &Maas, payload: &st
 
 /// Kills the operator and waits until the next attempt works.
 async fn replace_operator(maas: &Maas) {
-    // YARN keeps containers that it has as RUNNING; of one just started it learns with a heartbeat.
+    // YARN keeps containers that the ResourceManager has as RUNNING; of one just started it learns with a heartbeat. Its
+    // log alone tells: to those who ask, RMContainerImpl.getContainerState says RUNNING from the start.
     let end = Instant::now() + Duration::from_secs(20);
     while !all_known_as_running(maas).await {
         assert!(Instant::now() < end, "YARN never had all containers as RUNNING");
@@ -255,7 +256,9 @@ async fn all_known_as_running(maas: &Maas) -> bool {
     let attempts = attempts["appAttempts"]["appAttempt"].as_array().unwrap().clone();
     let attempt = attempts.iter().max_by_key(|one| one["id"].as_i64()).unwrap()["appAttemptId"].as_str().unwrap();
     let containers = get(format!("{apps}/{app}/appattempts/{attempt}/containers")).await;
-    containers["container"].as_array().unwrap().iter().all(|one| one["containerState"] == "RUNNING")
+    let log = std::fs::read_to_string(maas.cluster.resource_manager().log_path()).unwrap();
+    let runs = |id: &str| log.contains(&format!("{id} Container Transitioned from ACQUIRED to RUNNING"));
+    containers["container"].as_array().unwrap().iter().all(|one| runs(one["containerId"].as_str().unwrap()))
 }
 
 /// The runner of an instance (`NAME/IID`), by its container's directory.

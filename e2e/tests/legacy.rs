@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use maas_e2e::Cluster;
 use support::{Maas, Said, http, mock_dga, until};
@@ -58,6 +59,8 @@ async fn the_seeds_words_do_what_its_page_says() {
     // Another size than it has is refused, and names the field.
     add_as("1.0", "512", "1", &[]).bad(&["memory"]);
     many_side_by_side(&maas, &add_as);
+    let kept = uploads(&maas).await;
+    assert_eq!(kept.len(), 3, "one for each version, and none of those whose ADD found it there: {kept:?}");
 
     let remove = |name: &str, n: &str| maas.deploy(&["-mo", "REMOVE", "-n", name, "-v", "1.0", "-ni", n, "--wait"]);
     remove("dga", "1").good();
@@ -65,11 +68,14 @@ async fn the_seeds_words_do_what_its_page_says() {
     let more = remove("dga", "9").good();
     assert!(more.contains("2 instances of dga 1.0 removed, none left (9 were asked)"), "{more}");
     assert!(until(Duration::from_secs(30), || maas.deploy(&["-mo", "LIST"]).out.is_empty()));
-    // The upload goes with the last that used it.
-    let hdfs = maas_hdfs::Hdfs::open(&maas.cluster.conf_dir(), Some("root")).unwrap();
-    let end = std::time::Instant::now() + Duration::from_secs(30);
-    while !hdfs.list("/user/root/models", 10).await.unwrap().is_empty() {
-        assert!(std::time::Instant::now() < end, "the upload stays in HDFS");
+    // Each upload goes with the deployment that it was for.
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let left = uploads(&maas).await;
+        if left.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < end, "{left:?} stay in HDFS");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // Removed and added again at once, at every point of the removal: the payload is there.
@@ -108,6 +114,13 @@ fn one_of_two_services_is_refused(maas: &Maas, quorum: &str) {
         "{:?}",
         maas.pids("maas-operator")
     );
+}
+
+/// The uploads' directories.
+async fn uploads(maas: &Maas) -> BTreeSet<String> {
+    let hdfs = maas_hdfs::Hdfs::open(&maas.cluster.conf_dir(), Some("root")).unwrap();
+    let files = hdfs.list("/user/root/models", 1000).await.unwrap();
+    files.into_iter().map(|file| file.path.split('/').nth(4).unwrap().to_owned()).collect()
 }
 
 /// Eight clients at a time, each with the same payload for one of two new versions: no ADD and no REMOVE is lost.

@@ -27,8 +27,6 @@ const SECOND_CLOSE: Duration = Duration::from_secs(2);
 /// How long one piece may take.
 const PIECE: Duration = Duration::from_secs(30);
 const PIECE_BYTES: usize = 1 << 20;
-/// Most files of a tree.
-const MOST_FILES: usize = 10_000;
 /// Files of a tree that are under way at a time: nearly all of a small file's time is waiting.
 const AT_ONCE: usize = 16;
 
@@ -74,59 +72,42 @@ impl Hdfs {
         if let Some(found) = self.stat(&location).await?.filter(|found| found.size == size) {
             return Ok(found);
         }
-        let part = self.part_of(&place);
+        // Written under a name of our own first: nobody reads half a file.
+        let part = Place { fs: place.fs.clone(), path: format!("{}.{:016x}", place.path, rand::random::<u64>()) };
         let named = async {
             self.upload(local, &part.url()).await?;
-            self.name(&part, &place).await
+            let client = self.client(&place)?;
+            self.call(&place, "name", client.rename(&part.path, &place.path, false)).await
         };
         let named = named.await;
-        self.settle(named, &part, &place, |found| !found.is_directory && found.size == size).await
+        if named.is_err() {
+            drop(self.delete(&part.url()).await);
+        }
+        // Someone else may have been faster with the same.
+        match (named, self.stat(&location).await) {
+            (_, Ok(Some(found))) if !found.is_directory && found.size == size => Ok(found),
+            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
+            (Ok(()), Ok(_)) => Err(Error::Missing { url: place.url() }),
+        }
     }
 
-    /// Uploads local files, by their paths below it, as a directory that is there whole or not at all, unless it is
-    /// there already: its name should tell its content apart, by a digest. Of one that is there, a file that is missing or
-    /// of another size is put back, and no other one is touched. Safe to repeat and to run side by side.
+    /// Uploads local files, by their paths below it, into a directory that nobody else writes or reads before this is
+    /// over. What fails leaves nothing there, as far as HDFS answers.
     ///
     /// # Errors
     /// As [`Hdfs::upload`].
-    pub async fn upload_tree_once(&self, files: &BTreeMap<String, PathBuf>, location: &str) -> Result<FileInfo, Error> {
-        let place = self.place(location);
-        match self.stat(location).await? {
-            Some(found) if found.is_directory => {
-                let damaged = self.damaged(files, &place).await?;
-                self.upload_all(&damaged, &place.url()).await?;
-                return Ok(found);
-            }
-            Some(_) => return Err(Error::NotADirectory { url: place.url() }),
-            None => {}
-        }
-        let part = self.part_of(&place);
-        let named = async {
-            let below = part.url();
+    pub async fn upload_tree(&self, files: &BTreeMap<String, PathBuf>, location: &str) -> Result<(), Error> {
+        let url = self.url(location);
+        let uploaded = async {
             // Also for a tree without files.
-            self.mkdirs(&below).await?;
-            self.upload_all(files, &below).await?;
-            self.name(&part, &place).await
+            self.mkdirs(&url).await?;
+            self.upload_all(files, &url).await
         };
-        let named = named.await;
-        self.settle(named, &part, &place, |found| found.is_directory).await
-    }
-
-    /// Of local files, those that a directory does not hold in their size.
-    async fn damaged(
-        &self,
-        files: &BTreeMap<String, PathBuf>,
-        place: &Place,
-    ) -> Result<BTreeMap<String, PathBuf>, Error> {
-        let listed = self.list(&place.url(), MOST_FILES).await?;
-        let there: BTreeMap<String, u64> = listed.into_iter().map(|file| (file.path, file.size)).collect();
-        let whole = |name: &str, local: &Path| {
-            // One that is not here any more can't be put back.
-            let size = std::fs::metadata(local).map(|found| found.len()).ok();
-            size.is_none() || there.get(&format!("{}/{name}", place.path)).copied() == size
-        };
-        let missing = files.iter().filter(|(name, local)| !whole(name, local));
-        Ok(missing.map(|(name, local)| (name.clone(), local.clone())).collect())
+        let uploaded = uploaded.await;
+        if uploaded.is_err() {
+            drop(self.delete(&url).await);
+        }
+        uploaded
     }
 
     async fn upload_all(&self, files: &BTreeMap<String, PathBuf>, below: &str) -> Result<(), Error> {
@@ -147,35 +128,6 @@ impl Hdfs {
             });
         let results: Vec<_> = futures::stream::iter(uploads).buffer_unordered(AT_ONCE).collect().await;
         results.into_iter().collect()
-    }
-
-    /// A place of our own beside another.
-    fn part_of(&self, place: &Place) -> Place {
-        Place { fs: place.fs.clone(), path: format!("{}.{:016x}", place.path, rand::random::<u64>()) }
-    }
-
-    /// Gives what was uploaded its name, if nothing has it.
-    async fn name(&self, part: &Place, place: &Place) -> Result<(), Error> {
-        let client = self.client(place)?;
-        self.call(place, "name", client.rename(&part.path, &place.path, false)).await
-    }
-
-    /// What stands at a place after an upload to it, by us or by someone who was faster with the same.
-    async fn settle(
-        &self,
-        named: Result<(), Error>,
-        part: &Place,
-        place: &Place,
-        is_it: impl FnOnce(&FileInfo) -> bool,
-    ) -> Result<FileInfo, Error> {
-        if named.is_err() {
-            drop(self.delete(&part.url()).await);
-        }
-        match (named, self.stat(&place.url()).await) {
-            (_, Ok(Some(found))) if is_it(&found) => Ok(found),
-            (Err(error), _) | (Ok(()), Err(error)) => Err(error),
-            (Ok(()), Ok(_)) => Err(Error::Missing { url: place.url() }),
-        }
     }
 
     /// Creates a file and sends all its data. Returns its open writer and size.

@@ -74,30 +74,19 @@ async fn a_tree_is_there_whole_or_not_at_all() {
         std::fs::write(&path, vec![b'x'; if n == 7 { 5 << 20 } else { n }]).unwrap();
         files.insert(format!("lib/{n:02}"), path);
     }
-    let tree = "/user/root/models/digest";
-    let (a, b) = tokio::join!(hdfs.upload_tree_once(&files, tree), hdfs.upload_tree_once(&files, tree));
-    assert!(a.unwrap().is_directory && b.unwrap().is_directory);
+    let tree = "/user/root/models/one";
+    hdfs.upload_tree(&files, tree).await.unwrap();
     let listed = hdfs.list("/user/root/models", 100).await.unwrap();
     let expected: Vec<(String, u64)> =
         files.iter().map(|(name, path)| (format!("{tree}/{name}"), std::fs::metadata(path).unwrap().len())).collect();
-    assert_eq!(listed.into_iter().map(|f| (f.path, f.size)).collect::<Vec<_>>(), expected, "no parts are left");
+    assert_eq!(listed.into_iter().map(|f| (f.path, f.size)).collect::<Vec<_>>(), expected);
+    hdfs.upload_tree(&BTreeMap::new(), "/user/root/empty").await.unwrap();
+    assert!(hdfs.stat("/user/root/empty").await.unwrap().unwrap().is_directory);
 
     // What can't be read leaves nothing.
     files.insert("missing".to_owned(), local.path().join("missing"));
-    let error = hdfs.upload_tree_once(&files, "/user/root/other").await.unwrap_err();
+    let error = hdfs.upload_tree(&files, "/user/root/other").await.unwrap_err();
     assert!(matches!(error, Error::Local { .. }), "{error}");
     assert_eq!(hdfs.stat("/user/root/other").await.unwrap(), None);
     assert_eq!(hdfs.list("/user/root", 100).await.unwrap().len(), 40);
-    let once = hdfs.upload_tree_once(&files, tree).await.unwrap();
-    assert_eq!(once.path, tree, "it is there already, so nothing is read");
-
-    // A file that was taken out is put back, and no other is touched.
-    files.remove("missing");
-    let before = hdfs.list(tree, 100).await.unwrap();
-    hdfs.delete(&format!("{tree}/lib/03")).await.unwrap();
-    hdfs.upload_tree_once(&files, tree).await.unwrap();
-    let after = hdfs.list(tree, 100).await.unwrap();
-    let others =
-        |all: &[maas_hdfs::FileInfo]| all.iter().filter(|f| !f.path.ends_with("/03")).cloned().collect::<Vec<_>>();
-    assert_eq!((after.len(), others(&after)), (before.len(), others(&before)));
 }

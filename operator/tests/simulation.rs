@@ -56,7 +56,7 @@ fn a_removed_model_leaves_nothing() {
 
 #[test]
 fn an_upload_of_ours_goes_with_the_last_that_uses_it() {
-    let upload = format!("/models/{}", maas_crd::Payload::upload_name(&"a".repeat(64)));
+    let upload = format!("/models/{}", maas_crd::Payload::upload_name(&"a".repeat(64), 7));
     let mut world = World::new(&[4096]);
     let files = world.hdfs["/m"].clone();
     world.hdfs.insert(upload.clone(), files);

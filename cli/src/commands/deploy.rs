@@ -78,15 +78,15 @@ impl Model {
         Ok(Self { name: name.parse().context("-n")?, version: version.parse().context("-v")? })
     }
 
-    /// The one deployment of this model, whatever its name.
-    async fn find(&self, store: &Store) -> anyhow::Result<Option<(SpecRead, Manifest)>> {
+    /// The one deployment of this model among all, whatever its name.
+    fn find(&self, all: &[SpecRead]) -> anyhow::Result<Option<(SpecRead, Manifest)>> {
         let mut found: Vec<(SpecRead, Manifest)> = Vec::new();
-        for read in list_specs(store, Some(&Namespace::default())).await? {
+        for read in all {
             // One that cannot be read is no deployment of any model; its status says so.
             let Ok(manifest) = maas_crd::parse_one(&read.text) else { continue };
             let model = &manifest.resource.spec.template.model;
             if model.name == self.name && model.version == self.version {
-                found.push((read, manifest));
+                found.push((read.clone(), manifest));
             }
         }
         if found.len() > 1 {
@@ -141,8 +141,10 @@ impl Wanted {
         })
     }
 
-    fn known(&self) -> Known {
-        Known { replicas: self.instances, memory_mib: self.memory.mib(), payload: self.path.payload().to_owned() }
+    /// Beside a deployment of this model.
+    fn known(&self, stored: &Manifest) -> Known {
+        let payload = self.path.as_seen_by(&stored.resource.spec.template.payload);
+        Known { replicas: self.instances, memory_mib: self.memory.mib(), payload }
     }
 }
 
@@ -158,23 +160,36 @@ fn known(manifest: &Manifest) -> Known {
 async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Duration>) -> anyhow::Result<ExitCode> {
     let edit = EditId::random();
     // Refused before anything is uploaded, if it is to be refused.
-    decide_add(store, &wanted, &edit).await?;
+    let first = decide_add(store, &wanted, &edit).await?;
     // The tree is made once HDFS has answered: what fails leaves nothing behind.
-    if !store.is_initialised().await? {
-        wanted.path.reach(settings).await?;
-    }
+    let hdfs = payload_path::open_hdfs(settings)?;
+    wanted.path.reach(&hdfs).await?;
     ensure_tree(store).await?;
-    wanted.path.provide(settings).await?;
-    let mut created = false;
-    let (name, total) = settle(store, async || {
+    let mut uploaded = false;
+    if creates(&first) {
+        wanted.path.upload(&hdfs).await?;
+        uploaded = true;
+    }
+    let (mut written, mut created) = (false, false);
+    let settled = settle(store, async || {
         let decided = decide_add(store, &wanted, &edit).await?;
+        if creates(&decided) && !uploaded {
+            wanted.path.upload(&hdfs).await?;
+            uploaded = true;
+        }
         // What was tried last is what was done, if its answer was lost.
-        if let Some(write) = &decided.write {
-            created = matches!(write, Write::Create(..));
+        if decided.write.is_some() {
+            (written, created) = (true, creates(&decided));
         }
         Ok(decided)
     })
-    .await?;
+    .await;
+    // After an error a write may still have been applied, and name it.
+    let unused = if settled.is_ok() { !created } else { !written };
+    if uploaded && unused {
+        wanted.path.take_back(&hdfs).await.unwrap_or_else(|error| output::note(&format!("{error:#}")));
+    }
+    let (name, total) = settled?;
     let (count, model) = (counted(wanted.instances), &wanted.model);
     if created {
         output::data(&format!("modeldeployment.maas/{name} created: {count} of {model}\n"))?;
@@ -191,14 +206,20 @@ async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Du
     Ok(ExitCode::SUCCESS)
 }
 
+fn creates<T>(decided: &Decided<T>) -> bool {
+    matches!(decided.write, Some(Write::Create(..)))
+}
+
 async fn decide_add(store: &Store, wanted: &Wanted, edit: &EditId) -> anyhow::Result<Decided<(Name, u32)>> {
     let (namespace, model) = (Namespace::default(), &wanted.model);
-    match model.find(store).await? {
+    let all = list_specs(store, Some(&namespace)).await?;
+    match model.find(&all)? {
         Some((read, stored)) if edit.is_in(&stored.resource) => {
             Ok(Decided::done((read.name, stored.resource.spec.replicas)))
         }
         Some((read, stored)) => {
-            let total = decide::add(model.name.as_str(), model.version.as_str(), &known(&stored), &wanted.known())?;
+            let total =
+                decide::add(model.name.as_str(), model.version.as_str(), &known(&stored), &wanted.known(&stored))?;
             let text = maas_crd::set_replicas(&stored.text, total)?;
             let text = edit.note(&text, &stored.resource)?;
             // The sum may be more than a deployment may have.
@@ -209,7 +230,8 @@ async fn decide_add(store: &Store, wanted: &Wanted, edit: &EditId) -> anyhow::Re
         }
         None => {
             let name = wanted.name();
-            if get_spec(store, &namespace, &name).await?.is_some() {
+            // In the same view: one that comes right after it is of this model, and a conflict.
+            if all.iter().any(|read| read.name == name) {
                 bail!(
                     "the name {name} is taken by a deployment of another model: look at it with `maasctl describe {name}`"
                 );
@@ -283,7 +305,7 @@ async fn decide_remove(
         Removal::Lower(left) => Removed::Lowered(name.clone(), *left),
         Removal::Delete => Removed::Emptied(name.clone(), *uid, *had),
     };
-    let found = model.find(store).await?;
+    let found = model.find(&list_specs(store, Some(&Namespace::default())).await?)?;
     match (found, &attempted) {
         (Some((_, stored)), Some(attempt)) if edit.is_in(&stored.resource) => Ok(Decided::done(outcome(attempt))),
         (Some((read, stored)), _) => {

@@ -13,51 +13,68 @@ const MOST_FILES: usize = 10_000;
 
 /// A checked `-hmp`, and `-lmp` if given.
 pub(super) struct Asked {
-    /// The directory that the deployment names.
+    /// The directory that `-hmp` names.
     directory: String,
-    local: Option<Payload>,
+    /// The local payload, and the directory for this upload alone.
+    local: Option<(Payload, String)>,
 }
 
 impl Asked {
-    /// Reads the local directory, if there is one, to name the remote one by its digest: a second upload can't break a
-    /// running version then.
+    /// Reads the local directory, if there is one, to name its upload by its digest.
     pub(super) fn check(hdfs_path: &str, local_path: Option<&Path>) -> anyhow::Result<Self> {
         let mut directory = hdfs_path.trim_end_matches('/').to_owned();
         if !hdfs_path.contains("://") && !hdfs_path.starts_with('/') {
             // As Hadoop resolves paths: against the user's home.
             directory = format!("/user/{}/{directory}", user()?);
         }
-        let local = local_path.map(payload::scan).transpose()?;
-        if let Some(local) = &local {
-            directory = format!("{directory}/{}", maas_crd::Payload::upload_name(&local.digest));
-        }
+        let local = local_path.map(payload::scan).transpose()?.map(|local| {
+            let name = maas_crd::Payload::upload_name(&local.digest, rand::random());
+            let upload = format!("{directory}/{name}");
+            (local, upload)
+        });
         Ok(Self { directory, local })
     }
 
-    /// The path for the deployment's `spec.payload.path`.
+    /// The path for a new deployment's `spec.payload.path`.
     pub(super) fn payload(&self) -> &str {
-        &self.directory
+        self.local.as_ref().map_or(&self.directory, |(_, upload)| upload)
     }
 
-    /// Makes sure that HDFS answers; nothing is changed.
-    pub(super) async fn reach(&self, settings: &Settings) -> anyhow::Result<()> {
-        let hdfs = Hdfs::open(&settings.conf_dir()?, Some(&user()?))?;
-        hdfs.stat(&self.directory).await.context("nothing was uploaded or deployed")?;
-        Ok(())
+    /// What is asked for, in the words of a deployment whose payload is `stored`: its own if it holds the same.
+    pub(super) fn as_seen_by(&self, stored: &maas_crd::Payload) -> String {
+        match &self.local {
+            None => self.directory.clone(),
+            Some((local, _)) if stored.uploaded() == Some((&self.directory, &local.digest)) => stored.path.clone(),
+            Some((local, _)) => format!("other files (sha256 {}) below {}", local.digest, self.directory),
+        }
     }
 
-    /// Uploads the local directory, or makes sure that the remote one is there. Safe to repeat: a file that is there
-    /// whole stays, and what the digest names never changes.
-    pub(super) async fn provide(&self, settings: &Settings) -> anyhow::Result<()> {
-        let user = user()?;
-        let hdfs = Hdfs::open(&settings.conf_dir()?, Some(&user))?;
-        let Some(local) = &self.local else {
-            let listed = hdfs.list(&self.directory, MOST_FILES).await;
-            return listed
-                .map(drop)
-                .context("-hmp must name the model's directory in HDFS, or -lmp a local one to upload");
-        };
-        let uploaded = hdfs.upload_tree_once(&local.files, &self.directory).await.map(drop);
+    /// Makes sure that HDFS answers, and that a payload that shall be there is. Nothing is changed.
+    pub(super) async fn reach(&self, hdfs: &Hdfs) -> anyhow::Result<()> {
+        if self.local.is_some() {
+            hdfs.stat(&self.directory).await.context("nothing was uploaded or deployed")?;
+            return Ok(());
+        }
+        let listed = hdfs.list(&self.directory, MOST_FILES).await;
+        listed.map(drop).context("-hmp must name the model's directory in HDFS, or -lmp a local one to upload")
+    }
+
+    /// Uploads the local directory, if there is one.
+    pub(super) async fn upload(&self, hdfs: &Hdfs) -> anyhow::Result<()> {
+        let Some((local, upload)) = &self.local else { return Ok(()) };
+        let uploaded = hdfs.upload_tree(&local.files, upload).await;
         uploaded.context("the model was not uploaded, and nothing was deployed")
     }
+
+    /// Deletes what [`Asked::upload`] put there, for no deployment names it.
+    pub(super) async fn take_back(&self, hdfs: &Hdfs) -> anyhow::Result<()> {
+        let Some((_, upload)) = &self.local else { return Ok(()) };
+        let deleted = hdfs.delete(upload).await;
+        deleted.map(drop).with_context(|| format!("{upload} was not needed, and stays: delete it by hand"))
+    }
+}
+
+/// A client for the current user.
+pub(super) fn open_hdfs(settings: &Settings) -> anyhow::Result<Hdfs> {
+    Ok(Hdfs::open(&settings.conf_dir()?, Some(&user()?))?)
 }
