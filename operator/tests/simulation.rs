@@ -21,6 +21,20 @@ fn a_spec_becomes_instances() {
 }
 
 #[test]
+fn heartbeats_are_quick_only_while_a_container_is_awaited() {
+    let mut world = one(1);
+    world.settled(&[("dga", 1)]);
+    world.run_for(20_000);
+    world.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+    let before = world.steps.heartbeats;
+    world.run_for(2_000);
+    let during = world.steps.heartbeats - before;
+    world.settled(&[("dga", 2)]);
+    // What is granted within milliseconds leaves only its start to watch, each 100 ms.
+    assert!(during < 40, "{during} heartbeats in the two seconds after a scale");
+}
+
+#[test]
 fn scaling_goes_up_down_to_zero_and_back() {
     let mut world = one(3);
     world.settled(&[("dga", 3)]);

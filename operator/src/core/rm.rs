@@ -286,6 +286,8 @@ impl Rm {
 
     fn pace(&self, now: Time) -> u64 {
         match self.expecting_since.map(|since| now.mono.saturating_sub(since)) {
+            // The scheduler takes an ask up within a few milliseconds (5 by default, where it is asynchronous).
+            Some(waited) if waited < QUICK => QUICK / 2,
             Some(waited) if waited < QUICK_FOR => QUICK,
             Some(waited) if waited < BRISK_FOR => BRISK,
             _ if now.mono < self.brisk_until => BRISK,
@@ -327,7 +329,8 @@ impl Rm {
                 Change::Cancel(iid) => self.ledger.cancel(iid.get()),
             }
         }
-        if !changes.is_empty() {
+        // To take back what was granted meanwhile brings no news.
+        if !changes.is_empty() && (self.ledger.has_open() || self.ledger.has_unsent()) {
             self.expect(now);
         }
     }
