@@ -120,12 +120,19 @@ pub fn holding(address: IpAddr, port: u16) -> Holding {
     if all.is_empty() {
         return Holding::Nobody;
     }
-    let tree = process::descendants();
+    match held_by(&all, address, &process::descendants_in_short()) {
+        // What was not found in short may be there all the same.
+        Holding::Foreign | Holding::ElsewhereBound(_) => held_by(&all, address, &process::descendants()),
+        found => found,
+    }
+}
+
+fn held_by(all: &[Listener], address: IpAddr, tree: &[Pid]) -> Holding {
     let ours = |listener: &Listener| {
         let holders: Vec<Holder> = tree.iter().filter_map(|pid| hold(*pid, listener.inode)).collect();
         (!holders.is_empty()).then_some(holders)
     };
-    let reached = reachable(&all, address);
+    let reached = reachable(all, address);
     if reached.is_empty() {
         return match all.iter().find(|listener| ours(listener).is_some()) {
             Some(listener) => Holding::ElsewhereBound(listener.address),

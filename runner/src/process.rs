@@ -129,6 +129,28 @@ pub fn descendants() -> Vec<Pid> {
     found.into_iter().filter_map(Pid::from_raw).collect()
 }
 
+/// The same by the kernel's own lists of children (proc(5), `/proc/pid/task/tid/children`): a look at few processes
+/// instead of all of the node's. A child may be missing when a sibling ends during the look, and all are on a kernel
+/// without these lists; what is found is below this process.
+pub(crate) fn descendants_in_short() -> Vec<Pid> {
+    let mut found = BTreeSet::new();
+    let mut unvisited = vec![getpid().as_raw_pid()];
+    while let Some(parent) = unvisited.pop() {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{parent}/task")) else { continue };
+        let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        for child in lists.flat_map(|list| parse_children(&list)) {
+            if found.insert(child) {
+                unvisited.push(child);
+            }
+        }
+    }
+    found.into_iter().filter_map(Pid::from_raw).collect()
+}
+
+fn parse_children(list: &str) -> Vec<i32> {
+    list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// Sends `signal` to every process below this one.
 pub fn signal_tree(signal: Signal) {
     for pid in descendants() {
@@ -160,10 +182,31 @@ mod tests {
         assert!(stat(own).is_some_and(|(parent, _)| parent > 0));
     }
 
+    #[test]
+    fn both_looks_find_a_grandchild() {
+        let mut child = Command::new("sh").args(["-c", "sleep 60 & wait"]).spawn().unwrap();
+        let below = || {
+            let all = descendants();
+            (all.len() >= 2).then_some(all)
+        };
+        let all = std::iter::repeat_with(below).flatten().next().unwrap();
+        // Other tests have children of their own, which come and go.
+        let short = descendants_in_short();
+        assert!(all.iter().filter(|pid| short.contains(pid)).count() >= 2, "{all:?} {short:?}");
+        for pid in all {
+            let parent = stat(pid.as_raw_pid()).map(|(parent, _)| parent);
+            if parent == i32::try_from(child.id()).ok() {
+                rustix::process::kill_process(pid, Signal::KILL).unwrap();
+            }
+        }
+        child.wait().unwrap();
+    }
+
     proptest! {
         #[test]
         fn no_line_makes_it_panic(line in "[ -~é]{0,200}") {
             let _ = parse_stat(&line);
+            let _ = parse_children(&line);
         }
     }
 }
