@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maas_operator::core::event::Effect;
 use maas_store::{InstanceRecord, Node, Op};
 
-use super::{SESSION, World, root};
+use crate::{SESSION, World, root};
 
 /// Most effects of one kind that an operator may have in one virtual second.
 const BUSY: u32 = 400;
@@ -33,7 +33,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn wanted(&mut self, name: &str, text: &str) {
+    pub(crate) fn wanted(&mut self, name: &str, text: &str) {
         if let Ok(manifest) = maas_crd::parse_one(text.as_bytes()) {
             let most = self.most.entry(name.to_owned()).or_default();
             *most = (*most).max(manifest.resource.spec.replicas as usize);
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// A commit of an operator was accepted.
-    pub(super) fn judge_commit(&mut self, n: usize, ops: &[Op]) {
+    pub(crate) fn judge_commit(&mut self, n: usize, ops: &[Op]) {
         let epoch = Node::Epoch.path(&root());
         let takes = matches!(ops.first(), Some(Op::Set { path, .. } | Op::Create { path, .. }) if *path == epoch);
         if takes {
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// An operator wants something done.
-    pub(super) fn judge_effect(&mut self, n: usize, effect: &Effect) {
+    pub(crate) fn judge_effect(&mut self, n: usize, effect: &Effect) {
         let kind = match effect {
             Effect::Commit(..) => "commit",
             Effect::Allocate(_) => "allocate",
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    pub(super) fn judge_tree(&mut self) {
+    pub(crate) fn judge_tree(&mut self) {
         let mut live: BTreeMap<(String, i64), usize> = BTreeMap::new();
         let mut complete: BTreeMap<String, usize> = BTreeMap::new();
         let mut foul = BTreeMap::new();
@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    pub(super) fn judge_status(&mut self, path: &str) {
+    pub(crate) fn judge_status(&mut self, path: &str) {
         let Some(Node::Status { namespace, name }) = Node::parse(&root(), path) else { return };
         let Some(status) = self.status(name.as_str()) else { return };
         let spec = Node::Spec { namespace, name }.path(&root());

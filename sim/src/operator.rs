@@ -9,25 +9,25 @@ use maas_operator::plan::Time;
 use maas_store::twin::Session;
 use maas_store::{Change, CommitError, Node, Op};
 
-use super::fault::Fault;
-use super::runner::{self, Runner};
-use super::{Occurrence, SESSION, World, root};
+use crate::fault::Fault;
+use crate::runner::{self, Runner};
+use crate::{Occurrence, SESSION, World, root};
 
 pub struct Slot {
     pub core: Core,
-    pub(super) attempt: i32,
-    pub(super) session: Session,
-    pub(super) expired: bool,
-    pub(super) following: bool,
+    pub(crate) attempt: i32,
+    pub(crate) session: Session,
+    pub(crate) expired: bool,
+    pub(crate) following: bool,
     /// It hears nothing of the tree.
-    pub(super) lost: bool,
+    pub(crate) lost: bool,
     /// Nor can it write.
-    pub(super) cut: bool,
+    pub(crate) cut: bool,
     /// What it was told last is a whole view.
-    pub(super) view: bool,
+    pub(crate) view: bool,
     /// Paths told to it: what a list no longer has is told as gone.
-    pub(super) known: BTreeSet<String>,
-    pub(super) mirror_at: u64,
+    pub(crate) known: BTreeSet<String>,
+    pub(crate) mirror_at: u64,
     commit_at: u64,
     pub alive: bool,
     pub exit: Option<i32>,
@@ -37,9 +37,9 @@ pub struct Slot {
     paused: Option<Vec<Event>>,
     paused_at: u64,
     /// Effects of each kind in the current second.
-    pub(super) busy: (u64, BTreeMap<&'static str, u32>),
+    pub(crate) busy: (u64, BTreeMap<&'static str, u32>),
     /// It is told the answer of a write that was accepted.
-    pub(super) answered: bool,
+    pub(crate) answered: bool,
 }
 
 impl Slot {
@@ -113,7 +113,7 @@ impl World {
         self.at(self.now + how_long, Occurrence::Resume(n));
     }
 
-    pub(super) fn resume(&mut self, n: usize) {
+    pub(crate) fn resume(&mut self, n: usize) {
         self.note(format!("operator {n} runs on"));
         for event in self.slots[n].paused.take().into_iter().flatten() {
             self.at(self.now, Occurrence::Core(n, event));
@@ -123,14 +123,14 @@ impl World {
         self.later(50, Occurrence::Relist(n));
     }
 
-    pub(super) fn wake(&mut self, n: usize) {
+    pub(crate) fn wake(&mut self, n: usize) {
         if self.slots[n].wake == Some(self.now) {
             self.slots[n].wake = None;
             self.tell(n, Event::Wake);
         }
     }
 
-    pub(super) fn tell(&mut self, n: usize, event: Event) {
+    pub(crate) fn tell(&mut self, n: usize, event: Event) {
         if !self.slots[n].alive {
             return;
         }
@@ -187,7 +187,7 @@ impl World {
             }
             Effect::Follow => {
                 self.slots[n].following = true;
-                self.later(super::RELIST, Occurrence::ListAgain(n));
+                self.later(crate::RELIST, Occurrence::ListAgain(n));
                 if !self.slots[n].lost {
                     self.list(n);
                 }
@@ -239,7 +239,7 @@ impl World {
         }
     }
 
-    pub(super) fn apply(&mut self, n: usize, tag: Tag, ops: &[Op]) {
+    pub(crate) fn apply(&mut self, n: usize, tag: Tag, ops: &[Op]) {
         let at = self.steps.commits;
         self.steps.commits += 1;
         self.watch.last_commit = self.now;
@@ -276,7 +276,7 @@ impl World {
         self.later(1, Occurrence::Core(n, Event::Committed(tag, answer)));
     }
 
-    pub(super) fn register(&mut self, n: usize) {
+    pub(crate) fn register(&mut self, n: usize) {
         let at = self.steps.registrations;
         self.steps.registrations += 1;
         let mut answer = self.yarn.register(self.slots[n].attempt);
@@ -286,7 +286,7 @@ impl World {
         self.later(2, Occurrence::Core(n, Event::Registered(answer)));
     }
 
-    pub(super) fn allocate(&mut self, n: usize, request: &AllocateRequest) {
+    pub(crate) fn allocate(&mut self, n: usize, request: &AllocateRequest) {
         let at = self.steps.heartbeats;
         self.steps.heartbeats += 1;
         if self.hits(Fault::RmRestart(at)) {
@@ -307,7 +307,7 @@ impl World {
         self.later(2, Occurrence::Core(n, Event::Allocated(answer)));
     }
 
-    pub(super) fn start(&mut self, n: usize, container: &Container) {
+    pub(crate) fn start(&mut self, n: usize, container: &Container) {
         let at = self.steps.starts;
         self.steps.starts += 1;
         let cut = || Err(("cut".to_owned(), true));

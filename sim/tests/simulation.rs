@@ -2,10 +2,8 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod world;
-
+use maas_sim::{World, manifest};
 use maas_store::Op;
-use world::{World, manifest};
 
 fn one(replicas: u32) -> World {
     let mut world = World::new(&[4096, 4096]);

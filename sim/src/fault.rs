@@ -2,7 +2,7 @@
 
 use hadoop_yarn::ContainerId;
 
-use super::World;
+use crate::World;
 
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +72,12 @@ impl Steps {
 }
 
 impl World {
-    pub(super) fn hits(&self, fault: Fault) -> bool {
+    pub(crate) fn hits(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
     }
 
     /// What goes wrong around the n-th commit of an operator, beside the commit itself.
-    pub(super) fn trouble_at_commit(&mut self, n: usize, at: usize) {
+    pub(crate) fn trouble_at_commit(&mut self, n: usize, at: usize) {
         let some = |w: &Self| -> Option<ContainerId> { w.runners.keys().nth(at % w.runners.len().max(1)).copied() };
         if self.hits(Fault::MirrorLost(at)) {
             self.lose_mirror(n, 1_000);

@@ -2,13 +2,11 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod world;
-
 use hadoop_yarn::{ApplicationId, ContainerId};
+use maas_sim::fault::Fault;
+use maas_sim::yarn::Yarn;
+use maas_sim::{World, manifest, payload};
 use maas_store::{Op, Revision};
-use world::fault::Fault;
-use world::yarn::Yarn;
-use world::{World, manifest, payload};
 
 fn serving(replicas: u32) -> World {
     let mut world = World::new(&[4096, 4096]);

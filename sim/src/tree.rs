@@ -3,7 +3,7 @@
 use maas_operator::core::event::Event;
 use maas_store::{Change, Op};
 
-use super::{Occurrence, World, runner};
+use crate::{Occurrence, World, runner};
 
 const FOLLOWED: [&str; 8] = ["specs", "status", "revisions", "instances", "endpoints", "events", "operator", "service"];
 
@@ -73,7 +73,7 @@ impl World {
         self.at(at, Occurrence::Core(n, Event::Tree(change)));
     }
 
-    pub(super) fn list(&mut self, n: usize) {
+    pub(crate) fn list(&mut self, n: usize) {
         let mut events = vec![Change::Session { id: self.slots[n].session }, Change::Listing];
         let mut vanished = std::mem::take(&mut self.slots[n].known);
         let mut puts = Vec::new();
@@ -105,9 +105,9 @@ impl World {
     pub fn lose_zookeeper(&mut self, n: usize, how_long: u64) {
         self.note(format!("operator {n} loses ZooKeeper for {how_long} ms"));
         self.slots[n].cut = true;
-        if how_long >= super::SESSION {
+        if how_long >= crate::SESSION {
             let session = self.slots[n].session;
-            self.later(super::SESSION, Occurrence::Expire(session));
+            self.later(crate::SESSION, Occurrence::Expire(session));
             self.slots[n].expired = true;
         }
         self.lose_mirror(n, how_long);
@@ -122,7 +122,7 @@ impl World {
         self.lose_mirror(n, 300);
     }
 
-    pub(super) fn relist(&mut self, n: usize) {
+    pub(crate) fn relist(&mut self, n: usize) {
         if self.slots[n].expired {
             self.slots[n].session = self.tree.open();
         }

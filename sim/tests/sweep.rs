@@ -2,12 +2,10 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod world;
-
 use std::panic::catch_unwind;
 
-use world::fault::Fault;
-use world::{World, manifest};
+use maas_sim::fault::Fault;
+use maas_sim::{World, manifest};
 
 /// A workload, and what must stand at its end.
 type Workload = (&'static str, fn(&mut World), &'static [(&'static str, usize)]);

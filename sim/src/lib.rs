@@ -1,6 +1,8 @@
 //! A world around the real core: ZooKeeper's twin, YARN, runners and users, on virtual time from one heap of
 //! occurrences. Nothing sleeps, nothing is random but the seed's.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(missing_docs, clippy::missing_panics_doc, clippy::must_use_candidate)]
+// It is made to fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod fault;
 pub mod operator;
@@ -166,18 +168,18 @@ impl World {
         if bound == 0 { 0 } else { self.random % bound }
     }
 
-    pub(super) fn jitter(&mut self, usual: u64) -> u64 {
+    pub(crate) fn jitter(&mut self, usual: u64) -> u64 {
         // Mostly near the usual, at times much longer.
         let stretch = if self.draw(16) == 0 { 40 } else { 3 };
         usual + self.draw((usual * stretch).min(500))
     }
 
-    pub(super) fn later(&mut self, after: u64, what: Occurrence) {
+    pub(crate) fn later(&mut self, after: u64, what: Occurrence) {
         let at = self.now + self.jitter(after);
         self.at(at, what);
     }
 
-    pub(super) fn at(&mut self, at: u64, what: Occurrence) {
+    pub(crate) fn at(&mut self, at: u64, what: Occurrence) {
         self.seq += 1;
         self.heap.insert((at.max(self.now), self.seq), what);
     }
@@ -194,7 +196,7 @@ impl World {
         self.end_runner(id);
     }
 
-    pub(super) fn end_runner(&mut self, id: ContainerId) {
+    pub(crate) fn end_runner(&mut self, id: ContainerId) {
         if let Some(runner) = self.runners.remove(&id) {
             self.later(SESSION, Occurrence::Expire(runner.session));
         }

@@ -6,7 +6,7 @@ use maas_crd::Iid;
 use maas_store::twin::{Session, Tree};
 use maas_store::{Endpoint, Node, Op, Phase, RunnerReport};
 
-use super::{Occurrence, World, root};
+use crate::{Occurrence, World, root};
 
 #[derive(Debug)]
 pub struct Runner {
@@ -85,7 +85,7 @@ impl Runner {
 }
 
 impl World {
-    pub(super) fn step_runner(&mut self, id: ContainerId, step: Step) {
+    pub(crate) fn step_runner(&mut self, id: ContainerId, step: Step) {
         let Some(runner) = self.runners.get(&id) else { return };
         let (session, path) = (runner.session, runner.path.clone());
         let record = self.tree.get(&path).map(|(_, stat)| stat.version);
