@@ -10,7 +10,7 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build schema tools clean
+.PHONY: demo test lint bench verify build failpoints schema tools clean
 
 demo: build
 	@e2e/demo.sh
@@ -34,6 +34,12 @@ build: tools
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile runner --locked -p maas-runner --target $(HOST) --target-dir $(STATIC)
 	@install -m 755 target/release/maasctl target/release/maas-operator target/release/cluster cli/bin/maas_service.sh cli/bin/maas_deploy.sh $(STATIC)/$(HOST)/runner/maas-runner $(BIN)
 	@$(BIN)/cluster fetch
+
+# The same with an operator that ends at an effect of choice.
+failpoints: build
+	@mkdir -p target/failpoints
+	$(CARGO) build --release --locked -p maas-operator --features fail-points
+	@install -m 755 $(BIN)/* target/failpoints/ && install -m 755 target/release/maas-operator target/failpoints/
 
 schema:
 	MAAS_BLESS=1 $(CARGO) test --locked -p maas-crd

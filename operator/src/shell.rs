@@ -2,6 +2,8 @@
 //! is the third source. Nothing is decided here, nothing is spawned, and at most one effect of a kind per key is out.
 
 mod effects;
+#[cfg(feature = "fail-points")]
+mod fail_point;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -43,6 +45,8 @@ struct Shell {
     in_flight: FuturesUnordered<BoxFuture<'static, Event>>,
     began: Instant,
     exit: Option<i32>,
+    #[cfg(feature = "fail-points")]
+    fail_point: fail_point::FailPoint,
 }
 
 /// Runs an operator until the core says that it is over. Returns the process's exit code.
@@ -57,6 +61,8 @@ pub async fn run(settings: Settings, peers: Peers) -> i32 {
         in_flight: FuturesUnordered::new(),
         began: Instant::now(),
         exit: None,
+        #[cfg(feature = "fail-points")]
+        fail_point: fail_point::FailPoint::default(),
     };
     shell.drive().await
 }
@@ -121,6 +127,8 @@ impl Shell {
     fn perform(&mut self, effect: Effect) {
         let (master, nodes, hdfs) = (self.peers.master.clone(), self.peers.nodes.clone(), self.peers.hdfs.clone());
         let store = self.store.clone();
+        #[cfg(feature = "fail-points")]
+        let ends = self.fail_point.meets(&effect);
         let future: BoxFuture<'static, Event> = match effect {
             Effect::Say(Level::Info, text) => return tracing::info!("{text}"),
             Effect::Say(Level::Warn, text) => return tracing::warn!("{text}"),
@@ -147,6 +155,8 @@ impl Shell {
             Effect::DeleteUpload(key, path) => Box::pin(effects::delete_upload(hdfs, key, path)),
             Effect::Finish(well, words) => Box::pin(effects::finish(master, well, words)),
         };
+        #[cfg(feature = "fail-points")]
+        let future = if ends { fail_point::then_end(future) } else { future };
         self.in_flight.push(future);
     }
 }
