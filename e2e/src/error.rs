@@ -104,6 +104,9 @@ pub enum Error {
     /// The HTTP client could not be made.
     #[error("could not set up an HTTP client")]
     Http(#[source] reqwest::Error),
+    /// The proxy could not listen.
+    #[error("the proxy could not open a port")]
+    Proxy(#[source] io::Error),
     /// A background task of the runtime was cancelled.
     #[error("a task was cancelled while {doing}")]
     Cancelled {

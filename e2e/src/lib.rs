@@ -22,8 +22,10 @@ mod guard;
 mod install;
 mod ports;
 mod probe;
+mod proxy;
 
 pub use cluster::{Cluster, ClusterBuilder};
 pub use daemon::Daemon;
 pub use error::Error;
 pub use install::fetch;
+pub use proxy::{Protocol, Proxy, Request, Weather};
