@@ -13,11 +13,8 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use rand::RngCore;
 use tokio::{
-    io::AsyncWriteExt,
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
     sync::{mpsc, oneshot},
     time::Instant,
 };
@@ -88,17 +85,7 @@ impl Connection {
         }
         let (queue, calls) = mpsc::channel(QUEUE);
         let connection = Self { address, client_id, queue, issued: Arc::default(), heard: Arc::default() };
-        let task = Task {
-            reader,
-            writer,
-            calls,
-            out: BytesMut::new(),
-            accepted: 0,
-            written: 0,
-            pending: BTreeMap::new(),
-            issued: Arc::clone(&connection.issued),
-            heard: Arc::clone(&connection.heard),
-        };
+        let task = Task::new(reader, writer, calls, Arc::clone(&connection.issued), Arc::clone(&connection.heard));
         tokio::spawn(task.run());
         Ok(connection)
     }
@@ -163,9 +150,9 @@ struct Pending {
     answer: oneshot::Sender<Result<Bytes, Failure>>,
 }
 
-struct Task {
-    reader: FrameReader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
+struct Task<R, W> {
+    reader: FrameReader<R>,
+    writer: W,
     calls: mpsc::Receiver<Outgoing>,
     out: BytesMut,
     accepted: u64,
@@ -183,7 +170,18 @@ enum End {
     Refused(Remote),
 }
 
-impl Task {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Task<R, W> {
+    fn new(
+        reader: FrameReader<R>,
+        writer: W,
+        calls: mpsc::Receiver<Outgoing>,
+        issued: Arc<AtomicU64>,
+        heard: Arc<AtomicU64>,
+    ) -> Self {
+        let (out, pending) = (BytesMut::new(), BTreeMap::new());
+        Self { reader, writer, calls, out, accepted: 0, written: 0, pending, issued, heard }
+    }
+
     async fn run(mut self) {
         // Each branch may be dropped at any await without losing bytes.
         let end = loop {
@@ -269,5 +267,31 @@ impl Task {
         while let Ok(call) = self.calls.try_recv() {
             let _ = call.answer.send(Err(lost(false)));
         }
+    }
+}
+
+/// What the first calls of a connection are told when the server sends `bytes` and closes. In memory, without a runtime.
+#[cfg(feature = "testing")]
+pub(crate) fn told(bytes: &[u8], calls: u32) -> impl Future<Output = Vec<Result<Bytes, String>>> {
+    let (queue, waiting) = mpsc::channel(1);
+    let issued = Arc::new(AtomicU64::new(calls.into()));
+    let mut task = Task::new(FrameReader::new(bytes), tokio::io::sink(), waiting, issued, Arc::default());
+    let mut answers = Vec::new();
+    for id in 0..calls {
+        let (answer, answered) = oneshot::channel();
+        answers.push(answered);
+        task.accept(Outgoing { id: id.cast_signed(), frame: Bytes::new(), answer });
+    }
+    async move {
+        task.run().await;
+        drop(queue);
+        let told = |mut answered: oneshot::Receiver<_>| match answered.try_recv() {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(Failure::Remote(remote))) => Err(remote.to_string()),
+            Ok(Err(Failure::Lost { why, .. })) => Err(why),
+            Ok(Err(Failure::Busy)) => Err("busy".to_owned()),
+            Err(_) => Err("nothing".to_owned()),
+        };
+        answers.into_iter().map(told).collect()
     }
 }

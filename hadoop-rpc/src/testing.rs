@@ -17,6 +17,10 @@
 //! # }
 //! ```
 
+mod memory;
+
+pub use memory::{answers, handshake};
+
 use std::{
     io,
     net::Ipv4Addr,

@@ -116,10 +116,8 @@ impl RmClient {
 
     /// An id for a new application, and the largest container that may be asked for. Repeatable; an id not used is lost.
     pub async fn new_application(&self) -> Result<(ApplicationId, Resource), Error> {
-        let method = "getNewApplication";
-        let answer: m::NewApplication = self.call(method, &m::Empty {}).await?;
-        let id = answer.id.ok_or(Error::Incomplete { method, field: "application id" })?;
-        Ok((id.into(), answer.maximum.unwrap_or_default().into()))
+        let answer: m::NewApplication = self.call("getNewApplication", &m::Empty {}).await?;
+        answer.read()
     }
 
     /// Submits. Repeatable: a second submission of one id is ignored. Success is not acceptance: a missing queue, say,
@@ -132,9 +130,9 @@ impl RmClient {
 
     /// What is said of an application.
     pub async fn report(&self, id: ApplicationId) -> Result<ApplicationReport, Error> {
-        let method = "getApplicationReport";
-        let answer: m::ReportResponse = self.call(method, &m::OfApplication { id: Some(id.into()) }).await?;
-        answer.report.and_then(m::ApplicationReport::read).ok_or(Error::Incomplete { method, field: "report" })
+        let request = m::OfApplication { id: Some(id.into()) };
+        let answer: m::ReportResponse = self.call("getApplicationReport", &request).await?;
+        answer.read()
     }
 
     /// The applications of a type in any of these states; of all types, in any state, when they are empty.

@@ -370,6 +370,20 @@ impl m::ApplicationReport {
     }
 }
 
+impl m::NewApplication {
+    pub(crate) fn read(self) -> Result<(ApplicationId, Resource), Error> {
+        let id = self.id.ok_or(Error::Incomplete { method: "getNewApplication", field: "application id" })?;
+        Ok((id.into(), self.maximum.unwrap_or_default().into()))
+    }
+}
+
+impl m::ReportResponse {
+    pub(crate) fn read(self) -> Result<ApplicationReport, Error> {
+        let report = self.report.and_then(m::ApplicationReport::read);
+        report.ok_or(Error::Incomplete { method: "getApplicationReport", field: "report" })
+    }
+}
+
 impl m::AttemptReport {
     pub(crate) fn read(self) -> Option<AttemptReport> {
         Some(AttemptReport {

@@ -58,6 +58,8 @@ mod messages;
 mod node;
 mod protocol;
 mod reports;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod types;
 
 pub use asks::{Ask, Grants, Ledger};

@@ -96,7 +96,11 @@ impl NodeClient {
 }
 
 /// The outcome for the one container of a call.
-fn settle(method: &'static str, succeeded: &[m::ContainerId], failed: Vec<m::ContainerFault>) -> Result<(), Error> {
+pub(crate) fn settle(
+    method: &'static str,
+    succeeded: &[m::ContainerId],
+    failed: Vec<m::ContainerFault>,
+) -> Result<(), Error> {
     if let Some(fault) = failed.into_iter().next() {
         let exception = fault.exception.unwrap_or_default();
         let class = exception.class_name.unwrap_or_default();
