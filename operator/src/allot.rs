@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use maas_crd::Iid;
 
 use crate::key::Key;
+use crate::seeded::{Bug, seeded};
 
 /// How long an ask may stand unserved before it is parked, in milliseconds.
 pub const PATIENCE: u64 = 3_000;
@@ -42,6 +43,9 @@ impl Shape {
     }
 
     fn priority(self) -> i32 {
+        if seeded(Bug::SizesShareAPriority) {
+            return 10;
+        }
         // 64 MiB a step: the scheduler rounds up to at least that in practice, so equal sizes share a priority.
         i32::try_from(self.memory_mb / 64).unwrap_or(i32::MAX).saturating_add(10).min(TURN_PRIORITY - 1)
     }
@@ -161,7 +165,7 @@ impl Allotment {
                 Stage::Turn { since } => smallest.is_some() || (now >= since + PATIENCE && parked),
                 Stage::Queued | Stage::Parked { .. } | Stage::TooLarge => false,
             };
-            if over {
+            if over && !seeded(Bug::AsksNeverParked) {
                 entry.park(*iid, room, changes);
             }
         }
@@ -188,7 +192,8 @@ impl Allotment {
     }
 
     fn give_turn(&mut self, now: u64, changes: &mut Vec<Change>) {
-        if self.entries.values().any(|e| matches!(e.stage, Stage::Turn { .. } | Stage::Fresh { .. })) {
+        let taken = self.entries.values().any(|e| matches!(e.stage, Stage::Turn { .. } | Stage::Fresh { .. }));
+        if taken || seeded(Bug::ParkedNeverShown) {
             return;
         }
         let next = self

@@ -20,6 +20,7 @@ use crate::allot::{Allotment, Shape};
 use crate::key::Key;
 use crate::plan::observed::{Deletion, Memory, Payload, Unsure};
 use crate::plan::{self, Act, Context, Time, launch};
+use crate::seeded::{Bug, seeded};
 use crate::settings::Settings;
 use cache::Cache;
 use event::{Effect, Event, Level, OperatorSeen, Tag};
@@ -250,6 +251,9 @@ impl Core {
             (Verdict::Superseded(why), _) => {
                 out.push(Effect::Say(Level::Warn, format!("superseded: {why}")));
                 self.fence = Fence::Lost;
+                if seeded(Bug::SupersededUnregisters) {
+                    return self.rm.finish(true, why);
+                }
                 self.exit(1, out);
             }
             (Verdict::Refused(why), _) => {
@@ -285,7 +289,7 @@ impl Core {
             }
             Change::Session { id } => {
                 // Another session than before: the leader's node went with the old one.
-                if self.session.replace(id).is_some_and(|before| before != id) {
+                if self.session.replace(id).is_some_and(|before| before != id) && !seeded(Bug::LeaderNotMadeAgain) {
                     self.read_at = Some(0);
                 }
                 None
@@ -299,10 +303,14 @@ impl Core {
                 self.drain_asked(&path, &data);
                 self.cache.put(&self.settings.root, &path, &data, stat)
             }
+            Change::Gone { .. } if seeded(Bug::GoneNotHeard) => None,
             Change::Gone { path } => self.cache.gone(root, &path),
             Change::Listed => {
                 if self.view != View::Whole {
                     self.view = View::Whole;
+                    if seeded(Bug::NoRelist) {
+                        return;
+                    }
                     for key in self.cache.keys(root) {
                         self.dirty(key);
                     }
@@ -354,7 +362,9 @@ impl Core {
         let Some(turn) = self.turns.get_mut(key) else { return };
         turn.dirty = true;
         let revision = self.cache.revision(&self.settings.root, key, number);
-        let template = revision.filter(|r| Some(r.uid) == asked_for).map(|r| r.template.clone());
+        let template = revision
+            .filter(|r| Some(r.uid) == asked_for || seeded(Bug::ListingOfAnotherLife))
+            .map(|r| r.template.clone());
         let tries = turn.memory.payload_tries.get(&number).copied().unwrap_or(0);
         let payload = match (result, template) {
             (Ok(files), Some(template)) => launch::listed(&template, files, tries, now.mono),
@@ -460,17 +470,22 @@ impl Core {
                     turn.memory.unwritten.clear();
                     turn.memory.status_at = Some(now.mono);
                 }
-                self.cache.applied(&self.settings.root, &plan.ops, &done);
+                if !seeded(Bug::OwnWritesForgotten) {
+                    self.cache.applied(&self.settings.root, &plan.ops, &done);
+                }
                 self.act(now, &plan.key, &plan.acts, out);
             }
             Err(error) => {
                 turn.refused = turn.refused.saturating_add(1);
                 turn.wake = Some(now.mono + RETRY.saturating_mul(1 << turn.refused.min(10)).min(RETRY_MAX));
+                if seeded(Bug::EdgeTriggered) {
+                    turn.wake = None;
+                }
                 if turn.refused > 3 {
                     let message = format!("{}: a write was not accepted: {error}; trying again", plan.key);
                     out.push(Effect::Say(Level::Warn, message));
                 }
-                if error.may_have_happened() {
+                if error.may_have_happened() && !seeded(Bug::BlindRetryOfCreate) {
                     let unsure = Unsure { lists: self.lists, until: now.mono + UNSURE_FOR };
                     let created = plan.ops.iter().filter_map(|op| match op {
                         Op::Create { path, .. } => match Node::parse(&self.settings.root, path)? {
@@ -513,8 +528,8 @@ impl Core {
         }
         self.rm.register(now, out);
         if let Fence::Held { epoch, version } = self.fence
-            && self.view == View::Whole
-            && self.rm.is_fresh(now)
+            && (self.view == View::Whole || seeded(Bug::HarmWithoutView))
+            && (self.rm.is_fresh(now) || seeded(Bug::HarmWithoutHeartbeat))
             && !self.tree_is_lost(out)
         {
             self.release_unknown(now, version, out);
@@ -528,7 +543,7 @@ impl Core {
 
     /// A tree without specs, revisions and instances while YARN has containers of ours was taken away as a whole.
     fn tree_is_lost(&mut self, out: &mut Vec<Effect>) -> bool {
-        let lost = self.cache.is_bare() && self.rm.has_adopted();
+        let lost = self.cache.is_bare() && self.rm.has_adopted() && !seeded(Bug::TreeLostIsObeyed);
         if lost && self.rm.say_lost() {
             let message =
                 "the tree is empty while containers of ours run: they are kept; restore the tree or stop the service";
@@ -538,7 +553,7 @@ impl Core {
     }
 
     fn release_unknown(&mut self, now: Time, version: i32, out: &mut Vec<Effect>) {
-        let due = now.mono >= self.give_back_at;
+        let due = now.mono >= self.give_back_at && !seeded(Bug::UnknownContainersKept);
         let unknown = if due { self.rm.unknown(|iid| self.cache.owner(iid).is_some()) } else { Vec::new() };
         if !unknown.is_empty() {
             out.push(Effect::Say(Level::Info, format!("giving back {} containers without a record", unknown.len())));
@@ -590,6 +605,9 @@ impl Core {
         }
         if !plan.ops.is_empty() || !plan.acts.is_empty() {
             turn.in_flight = true;
+            if seeded(Bug::ActsBeforeCommit) {
+                self.act(now, key, &plan.acts, out);
+            }
             let mut ops = vec![fence::check(&self.settings, version)];
             ops.extend(plan.ops);
             let planned =

@@ -4,5 +4,6 @@ pub mod allot;
 pub mod core;
 pub mod key;
 pub mod plan;
+pub mod seeded;
 pub mod settings;
 pub mod shell;

@@ -15,6 +15,7 @@ use maas_crd::{Iid, Status, Template};
 use maas_store::{Event, EventKind, Op, Phase};
 
 use crate::allot::Shape;
+use crate::seeded::{Bug, seeded};
 use crate::settings::Settings;
 use observed::{Container, Deletion, Instance, Memory, Observed, Payload};
 use rollout::Live;
@@ -142,7 +143,8 @@ pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Mem
     want(&mut plan, context, observed, uid);
     prune(&mut plan, &paths, observed, memory, now);
     notice(&mut plan, observed, memory, &desired, now);
-    if plan.ops.is_empty() && plan.acts.is_empty() && !context.draining {
+    let over = plan.ops.is_empty() && plan.acts.is_empty() || seeded(Bug::StatusBeforeAct);
+    if over && !context.draining {
         write_status(&mut plan, context, &paths, observed, memory, &desired, now);
     }
     plan
@@ -163,7 +165,7 @@ fn desired(observed: &Observed<'_>, memory: &mut Memory, draining: bool) -> Opti
         _ => newest.and_then(|(_, r)| r.record.as_ref()).map(|r| r.template.clone()),
     };
     let replicas = match good.as_deref() {
-        _ if draining => 0,
+        _ if draining || invalid.is_some() && seeded(Bug::InvalidSpecStops) => 0,
         Some(Ok(manifest)) => manifest.resource.spec.replicas,
         // The last status tells how many were wanted; those that live now may be fewer.
         _ => match observed.status.as_ref().and_then(|(status, _)| status.as_ref()).filter(|s| s.uid == uid) {
@@ -172,7 +174,12 @@ fn desired(observed: &Observed<'_>, memory: &mut Memory, draining: bool) -> Opti
         },
     };
     let revision = newest
-        .filter(|(_, r)| r.record.as_ref().zip(template.as_ref()).is_some_and(|(r, t)| r.template == *t))
+        .filter(|(_, r)| {
+            r.record
+                .as_ref()
+                .zip(template.as_ref())
+                .is_some_and(|(r, t)| r.template == *t || seeded(Bug::TemplateIgnored))
+        })
         .map(|(number, _)| *number);
     Some(Desired { uid, generation: i64::from(spec.stat.version) + 1, replicas, template, revision, invalid })
 }
@@ -242,7 +249,7 @@ fn scale(
         .instances
         .values()
         .any(|i| i.endpoint.is_some() && i.record.as_ref().is_none_or(|r| r.uid != desired.uid));
-    if foreign || !observed.strays.is_empty() {
+    if (foreign || !observed.strays.is_empty()) && !seeded(Bug::OldLifeNotAwaited) && !seeded(Bug::StraysKept) {
         return;
     }
     if memory.backoff.revision == number && now.mono < memory.backoff.until {
@@ -259,7 +266,8 @@ fn scale(
             break;
         }
         *context.counter = context.counter.saturating_add(1);
-        let iid = Iid::new(context.epoch, *context.counter);
+        let epoch = if seeded(Bug::IdsGivenAgain) { 1 } else { context.epoch };
+        let iid = Iid::new(epoch, *context.counter);
         plan.ops.push(paths.create_instance(iid, desired.uid, number, &context.settings.application));
         memory.tell(
             EventKind::Normal,
@@ -320,7 +328,10 @@ fn start(plan: &mut Plan, observed: &Observed<'_>, uid: i64) {
             .and_then(|r| observed.revisions.get(&r.revision))
             .and_then(|r| r.record.as_ref())
             .is_some_and(|r| r.payload.is_some());
-        if pinned && instance.container == Container::Granted && is_live(instance, uid) {
+        if (pinned || seeded(Bug::StartWithoutPayload))
+            && instance.container == Container::Granted
+            && is_live(instance, uid)
+        {
             plan.acts.push(Act::Start(*iid));
         }
     }
@@ -349,7 +360,11 @@ fn prune(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, memory: &M
     let used =
         |number: u32| observed.instances.values().any(|i| i.record.as_ref().is_some_and(|r| r.revision == number));
     for (number, seen) in observed.past_revisions() {
-        if !used(number) && !plan.is_full() && upload_is_gone(plan, observed, memory, number, now) {
+        if !used(number)
+            && !plan.is_full()
+            && !seeded(Bug::RevisionsKept)
+            && upload_is_gone(plan, observed, memory, number, now)
+        {
             plan.ops.push(paths.delete_revision(number, seen.version));
         }
     }

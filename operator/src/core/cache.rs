@@ -9,6 +9,7 @@ use maas_store::{Done, Endpoint, EventRing, Exit, InstanceRecord, Node, Op, Revi
 
 use crate::key::Key;
 use crate::plan::observed::{Container, Instance, Observed, RevisionSeen, SpecSeen};
+use crate::seeded::{Bug, seeded};
 
 #[derive(Clone, Debug)]
 enum Value {
@@ -40,7 +41,8 @@ pub(crate) struct Cache {
 impl Cache {
     /// Takes a znode in; an older state than the one known is dropped. Returns the deployment it belongs to.
     pub(crate) fn put(&mut self, root: &Root, path: &str, data: &[u8], stat: Stat) -> Option<Key> {
-        if self.entries.get(path).is_some_and(|known| known.stat.mzxid > stat.mzxid) {
+        let older = self.entries.get(path).is_some_and(|known| known.stat.mzxid > stat.mzxid);
+        if older && !seeded(Bug::OlderStateWins) {
             return None;
         }
         let node = Node::parse(root, path);
@@ -288,7 +290,7 @@ impl Cache {
                 }
                 _ => false,
             };
-            if !self.entries.iter().any(used) {
+            if (!self.entries.iter().any(used) || seeded(Bug::UploadDeletedInUse)) && !seeded(Bug::UploadKept) {
                 idle.insert(number, payload.path.clone());
             }
         }

@@ -12,6 +12,7 @@ use maas_store::{EpochRecord, LeaderRecord, Node, Op};
 
 use super::event::OperatorSeen;
 use crate::plan::Time;
+use crate::seeded::{Bug, seeded};
 use crate::settings::Settings;
 
 /// How often the places are read again while another leader stands in the way, in milliseconds.
@@ -63,18 +64,18 @@ pub(crate) fn judge(settings: &Settings, fence: &Fence, seen: &OperatorSeen, now
         None => (None, None),
     };
     if let (Some(before), Some(version)) = (before, version) {
-        if before.nonce == settings.nonce {
+        if before.nonce == settings.nonce && !seeded(Bug::OwnEpochUnknown) {
             ops.push(create_leader(settings, before.epoch, false));
             return Verdict::Ours { epoch: before.epoch, version, ops };
         }
         if before.application == settings.application {
-            if before.attempt >= settings.attempt {
+            if before.attempt >= settings.attempt && !seeded(Bug::OlderAttemptTakesOver) {
                 return Verdict::Superseded(format!(
                     "attempt {} of {} holds epoch {}; this is attempt {}",
                     before.attempt, before.application, before.epoch, settings.attempt
                 ));
             }
-        } else if !before.application.is_empty() {
+        } else if !before.application.is_empty() && !seeded(Bug::OtherLeaderNotAwaited) {
             let patience = settings.session_timeout_ms;
             let (present, absent) = match fence {
                 Fence::Waiting { present, absent } => (*present, *absent),
@@ -106,6 +107,7 @@ pub(crate) fn judge(settings: &Settings, fence: &Fence, seen: &OperatorSeen, now
         nonce: settings.nonce.clone(),
     };
     let set = match version {
+        Some(_) if seeded(Bug::EpochTakenBlindly) => Op::Set { path: epoch_path, data: taken.encode(), version: None },
         Some(version) => Op::Set { path: epoch_path, data: taken.encode(), version: Some(version) },
         None => Op::Create { path: epoch_path, data: taken.encode(), ephemeral: false },
     };
@@ -137,6 +139,7 @@ pub(crate) fn announce_ready(settings: &Settings, epoch: u32) -> Op {
 
 /// The check that stands first in every multi of the operator.
 pub(crate) fn check(settings: &Settings, version: i32) -> Op {
+    let version = if seeded(Bug::NoFence) { -1 } else { version };
     Op::Check { path: Node::Epoch.path(&settings.root), version }
 }
 

@@ -12,6 +12,7 @@ use super::event::{Effect, Held, Level, Stage};
 use crate::allot::{Allotment, Change, Room, Shape};
 use crate::plan::Time;
 use crate::plan::observed::{Container, Ended};
+use crate::seeded::{Bug, seeded};
 
 /// Heartbeat when nothing is expected.
 const IDLE: u64 = 500;
@@ -155,6 +156,9 @@ impl Rm {
     }
 
     fn adopt(&mut self, containers: Vec<Granted>) -> Vec<Iid> {
+        if seeded(Bug::RunningContainersDropped) {
+            return Vec::new();
+        }
         let mut iids = Vec::new();
         for container in containers {
             if self.held.contains_key(&container.id) {
@@ -207,9 +211,7 @@ impl Rm {
             Ok(response) => response,
             Err(error) if error.is_not_registered() => {
                 out.push(Effect::Say(Level::Info, "the ResourceManager restarted: registering again".to_owned()));
-                self.ledger.resync();
-                self.registration = Registration::None;
-                self.next_at = now.mono;
+                self.resync(now);
                 return Vec::new();
             }
             Err(error) => {
@@ -227,9 +229,7 @@ impl Rm {
             return Vec::new();
         }
         if response.is_resync() {
-            self.ledger.resync();
-            self.registration = Registration::None;
-            self.next_at = now.mono;
+            self.resync(now);
             return Vec::new();
         }
         let granted = self.ledger.answer(&response);
@@ -239,7 +239,8 @@ impl Rm {
         if !response.nm_tokens.is_empty() {
             out.push(Effect::Tokens(response.nm_tokens.clone()));
         }
-        let mut moved = self.adopt(response.previous_containers.clone());
+        let late = if seeded(Bug::LateContainersDropped) { Vec::new() } else { response.previous_containers.clone() };
+        let mut moved = self.adopt(late);
         for container in granted {
             let Some(iid) = iid_of(&container) else { continue };
             moved.push(iid);
@@ -250,7 +251,8 @@ impl Rm {
         for node in &response.updated_nodes {
             if node.state == NodeState::Running {
                 self.room.maximum = self.registered_maximum;
-                for id in self.lost.remove(&node.id).into_iter().flatten() {
+                let lost = self.lost.remove(&node.id).filter(|_| !seeded(Bug::ReturnedNodeKeepsContainers));
+                for id in lost.into_iter().flatten() {
                     self.ledger.release(id);
                 }
             }
@@ -260,6 +262,19 @@ impl Rm {
         }
         self.next_at = now.mono + self.pace(now);
         moved
+    }
+
+    /// The ResourceManager has forgotten this attempt: it is registered again, and told everything again.
+    fn resync(&mut self, now: Time) {
+        if seeded(Bug::NoRegistrationAfterRestart) {
+            return;
+        }
+        self.ledger.resync();
+        if seeded(Bug::AsksDroppedOnResync) {
+            self.ledger = Ledger::default();
+        }
+        self.registration = Registration::None;
+        self.next_at = now.mono;
     }
 
     /// The largest node may be smaller than the largest container that a registration names: an ask which was refused
@@ -341,6 +356,7 @@ impl Rm {
             return Container::Ended(ended.clone());
         }
         match self.by_iid.get(&iid).and_then(|id| self.held.get(id)).map(|held| held.stage) {
+            Some(Stage::Unsure { .. }) if seeded(Bug::StartNotRepeated) => Container::Starting,
             Some(Stage::Granted | Stage::Unsure { .. }) => Container::Granted,
             Some(Stage::Starting { .. }) => Container::Starting,
             Some(Stage::Running) => Container::Running,
@@ -432,7 +448,10 @@ impl Rm {
         let unknown: Vec<ContainerId> = self
             .held
             .iter()
-            .filter(|(id, held)| !held.leaving && (!known(held.iid) || self.by_iid.get(&held.iid) != Some(id)))
+            .filter(|(id, held)| {
+                let second = self.by_iid.get(&held.iid) != Some(id) && !seeded(Bug::SecondContainerKept);
+                !held.leaving && (!known(held.iid) || second)
+            })
             .map(|(id, _)| *id)
             .collect();
         for id in &unknown {

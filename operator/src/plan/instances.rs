@@ -12,6 +12,7 @@ use maas_store::{EventKind, Op};
 use super::observed::{Container, Ended, Instance, Memory, Observed, Stopping};
 use super::tree::Paths;
 use super::{Act, Context, Plan, Time, is_live};
+use crate::seeded::{Bug, seeded};
 
 /// How long a runner may take to notice that it is revoked, before the NodeManager signals it.
 const SIGNAL_AFTER: u64 = 2_000;
@@ -22,7 +23,10 @@ const DEFAULT_GRACE: u64 = 30_000;
 
 /// A record that an earlier attempt wrote and that neither YARN nor a runner knows: never started, or ended unseen.
 pub(super) fn is_abandoned(instance: &Instance, iid: Iid, epoch: u32) -> bool {
-    iid.epoch() != epoch && instance.runner.is_none() && matches!(instance.container, Container::None(_))
+    !seeded(Bug::AbandonedKept)
+        && iid.epoch() != epoch
+        && instance.runner.is_none()
+        && matches!(instance.container, Container::None(_))
 }
 
 /// Moves every instance that is not to live one step nearer to its end.
@@ -35,7 +39,8 @@ pub(super) fn settle(
     uid: i64,
     now: Time,
 ) {
-    plan.ops.extend(observed.strays.iter().map(|path| Op::Delete { path: path.clone(), version: None }));
+    let strays = observed.strays.iter().filter(|_| !seeded(Bug::StraysKept));
+    plan.ops.extend(strays.map(|path| Op::Delete { path: path.clone(), version: None }));
     for (iid, instance) in &observed.instances {
         if plan.is_full() {
             plan.wake_at(now.mono);
@@ -76,6 +81,10 @@ pub(super) fn stop(
             paths.delete_instance(iid, instance, &mut plan.ops);
             plan.acts.push(Act::Release(iid));
         }
+        Container::Running if seeded(Bug::RecordGoesFirst) => {
+            paths.delete_instance(iid, instance, &mut plan.ops);
+            plan.acts.push(Act::Release(iid));
+        }
         Container::None(_) | Container::Starting | Container::Running | Container::Ended(_) => {
             let grace = instance
                 .record
@@ -84,6 +93,9 @@ pub(super) fn stop(
                 .and_then(|r| r.record.as_ref())
                 .map_or(DEFAULT_GRACE, |r| super::launch::millis(r.template.termination_grace_period));
             plan.ops.push(paths.revoke(iid, instance, reason, grace));
+            if seeded(Bug::StopBeforeUnpublish) {
+                return plan.acts.push(Act::Stop(iid));
+            }
             plan.ops.extend(Paths::unpublish(instance));
         }
     }
@@ -112,14 +124,14 @@ fn press(plan: &mut Plan, paths: &Paths<'_>, memory: &mut Memory, iid: Iid, inst
             let (signal, stop) = (stopping.since + SIGNAL_AFTER, stopping.since + grace + STOP_AFTER);
             if now.mono >= stop {
                 // Stop may be lost on its way; the release, which the ledger repeats, ends the container all the same.
-                if !stopping.stopped {
+                if !stopping.stopped && !seeded(Bug::NeverPressed) {
                     plan.acts.push(Act::Stop(iid));
                     plan.acts.push(Act::Release(iid));
                     stopping.stopped = true;
                 }
             } else if now.mono >= signal {
                 let drains = instance.runner.as_ref().is_some_and(|r| r.phase == maas_store::Phase::Stopping);
-                if !drains && !stopping.signalled {
+                if !drains && !stopping.signalled && !seeded(Bug::NeverPressed) {
                     plan.acts.push(Act::Signal(iid));
                     stopping.signalled = true;
                 }
@@ -137,9 +149,11 @@ fn count_failure(memory: &mut Memory, iid: Iid, instance: &Instance, ended: &End
     if stopping || !memory.counted.insert(iid) {
         return;
     }
-    if ended.is_failure() {
+    if ended.is_failure() || seeded(Bug::PreemptionIsFailure) {
         let revision = instance.record.as_ref().map_or(0, |r| r.revision);
-        memory.backoff.failed(revision, now.mono);
+        if !seeded(Bug::FailuresNotCounted) {
+            memory.backoff.failed(revision, now.mono);
+        }
         let (reason, message) = super::status::container_failed(iid, revision, instance.exit.as_ref(), ended);
         memory.last_failure = Some((reason.clone(), message.clone()));
         memory.tell(EventKind::Warning, &reason, message, iid.to_string(), now);

@@ -2,6 +2,8 @@
 
 use maas_crd::Iid;
 
+use crate::seeded::{Bug, seeded};
+
 /// How far above `replicas` a rollout may go. (`spec.strategy` is not built yet: RollingUpdate, 1 and 0.)
 pub(crate) const MAX_SURGE: usize = 1;
 
@@ -41,10 +43,12 @@ pub(crate) fn decide(replicas: usize, live: &[Live]) -> Decision {
     old.sort_by_key(|l| (l.ready, l.iid));
     let ready_old = old.iter().filter(|l| l.ready).count();
     let spare = (ready_new + ready_old).saturating_sub(replicas);
+    let spare = if seeded(Bug::OldStoppedFirst) { old.len() } else { spare };
     let go = old.len() - ready_old + spare.min(ready_old);
     stop.extend(old.iter().take(go).map(|l| l.iid));
 
     let limit = if old.is_empty() { replicas } else { replicas + if replicas > 0 { MAX_SURGE } else { 0 } };
+    let limit = if seeded(Bug::SurgeUnbounded) { 2 * replicas } else { limit };
     let staying = live.len() - stop.len();
     let create = replicas.saturating_sub(new.len()).min(limit.saturating_sub(staying));
     Decision { create, stop }

@@ -6,6 +6,7 @@ use maas_store::{Exit, Phase};
 use super::observed::{Container, Ended, Instance, Memory, Observed, Payload};
 use super::{Desired, LACKING_AFTER, Time, is_live, is_ready};
 use crate::allot::{Shape, Waiting};
+use crate::seeded::{Bug, seeded};
 
 /// Longest condition message, in bytes: the whole status stays within 8 KiB.
 const MESSAGE_LIMIT: usize = 1_500;
@@ -67,7 +68,8 @@ pub(super) fn status(
     let before = previous.filter(|s| s.uid == desired.uid);
     let condition = |name: &str, (status, (reason, message)): (ConditionStatus, Why)| {
         let was = before.and_then(|s| s.conditions.iter().find(|c| c.type_ == name));
-        let kept = was.filter(|c| c.status == status).map(|c| c.last_transition_time);
+        let kept =
+            was.filter(|c| c.status == status && !seeded(Bug::TransitionTimeMoves)).map(|c| c.last_transition_time);
         Condition {
             type_: name.to_owned(),
             status,
@@ -79,7 +81,7 @@ pub(super) fn status(
     };
     Status {
         uid: desired.uid,
-        observed_generation: desired.generation,
+        observed_generation: desired.generation + i64::from(seeded(Bug::GenerationAhead)),
         replicas: count(live.len()),
         updated_replicas: count(updated),
         ready_replicas: count(ready),

@@ -1,6 +1,4 @@
 //! Every single fault at every step of several workloads, and random schedules of several faults.
-#![allow(missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::panic::catch_unwind;
 
@@ -10,7 +8,7 @@ use maas_sim::{World, manifest};
 /// A workload, and what must stand at its end.
 type Workload = (&'static str, fn(&mut World), &'static [(&'static str, usize)]);
 
-const WORKLOADS: [Workload; 9] = [
+pub(crate) const WORKLOADS: [Workload; 14] = [
     ("create", |w| w.put_spec("dga", &manifest("dga", 2, "256Mi", "")), &[("dga", 2)]),
     (
         "scale",
@@ -97,6 +95,67 @@ const WORKLOADS: [Workload; 9] = [
         },
         &[("dga", 1)],
     ),
+    (
+        "to zero and back",
+        |w| {
+            w.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+            w.run_for(400);
+            w.put_spec("dga", &manifest("dga", 0, "256Mi", ""));
+            w.run_for(1_500);
+            w.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+        },
+        &[("dga", 2)],
+    ),
+    (
+        "change and change back half-way",
+        |w| {
+            w.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+            w.run_for(400);
+            w.put_spec("dga", &manifest("dga", 2, "256Mi", "  env: {A: b}\n"));
+            w.run_for(150);
+            w.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+        },
+        &[("dga", 2)],
+    ),
+    (
+        "three on a full queue",
+        |w| {
+            w.put_spec("large", &manifest("large", 2, "3Gi", ""));
+            w.put_spec("dga", &manifest("dga", 2, "1Gi", ""));
+            w.put_spec("giant", &manifest("giant", 1, "4Gi", ""));
+            w.run_for(6_000);
+            w.delete_spec("large");
+            w.run_for(8_000);
+            w.delete_spec("giant");
+        },
+        &[("dga", 2), ("large", 0), ("giant", 0)],
+    ),
+    (
+        "two editors",
+        |w| {
+            for n in 1..=4_u32 {
+                w.put_spec("dga", &manifest("dga", n % 3 + 1, "256Mi", ""));
+                w.run_for(30);
+                w.put_spec("dga", &manifest("dga", 2, "256Mi", "  env: {BY: other}\n"));
+                w.run_for(70);
+            }
+        },
+        &[("dga", 2)],
+    ),
+    (
+        "a bad one among good ones",
+        |w| {
+            w.put_spec("bad", "kind: [");
+            w.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+            w.put_spec("lost", &manifest("lost", 1, "256Mi", "").replace("/m}", "/nowhere}"));
+            w.run_for(2_000);
+            w.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+            w.run_for(500);
+            w.delete_spec("bad");
+            w.delete_spec("lost");
+        },
+        &[("dga", 2), ("bad", 0), ("lost", 0)],
+    ),
 ];
 
 fn play(workload: Workload, faults: Vec<Fault>, seed: u64) -> World {
@@ -166,47 +225,34 @@ fn random_schedules_of_several_faults_end_well() {
     schedules(first..first + number("MAAS_SCHEDULES").unwrap_or(200));
 }
 
-#[test]
-fn every_single_fault_at_every_step_of_creating_ends_well() {
-    sweep(0);
+macro_rules! sweeps {
+    ($($name:ident: $n:literal,)*) => {
+        $(#[test]
+        fn $name() {
+            sweep($n);
+        })*
+
+        #[test]
+        fn each_workload_is_swept() {
+            assert_eq!([$($n),*], std::array::from_fn::<usize, { WORKLOADS.len() }, _>(|n| n));
+        }
+    };
 }
 
-#[test]
-fn every_single_fault_at_every_step_of_scaling_ends_well() {
-    sweep(1);
-}
-
-#[test]
-fn every_single_fault_at_every_step_of_replacing_ends_well() {
-    sweep(2);
-}
-
-#[test]
-fn every_single_fault_at_every_step_of_deleting_ends_well() {
-    sweep(3);
-}
-
-#[test]
-fn every_single_fault_at_every_step_of_recreating_ends_well() {
-    sweep(4);
-}
-
-#[test]
-fn every_single_fault_at_every_step_of_filling_ends_well() {
-    sweep(5);
-}
-
-#[test]
-fn every_single_fault_at_every_step_of_taking_over_ends_well() {
-    sweep(6);
-}
-
-#[test]
-fn every_single_fault_at_every_step_of_losing_a_node_ends_well() {
-    sweep(7);
-}
-
-#[test]
-fn every_single_fault_at_every_step_of_mending_ends_well() {
-    sweep(8);
+// Every single fault, at every step of each.
+sweeps! {
+    creating_ends_well: 0,
+    scaling_ends_well: 1,
+    replacing_ends_well: 2,
+    deleting_ends_well: 3,
+    recreating_ends_well: 4,
+    filling_ends_well: 5,
+    taking_over_ends_well: 6,
+    losing_a_node_ends_well: 7,
+    mending_ends_well: 8,
+    scaling_to_zero_and_back_ends_well: 9,
+    changing_back_half_way_ends_well: 10,
+    three_on_a_full_queue_end_well: 11,
+    two_editors_end_well: 12,
+    a_bad_one_among_good_ones_ends_well: 13,
 }

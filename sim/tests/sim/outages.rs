@@ -1,6 +1,4 @@
 //! What the peers of an operator do to it: ZooKeeper, YARN, HDFS, runners, other operators, and hands in the tree.
-#![allow(missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use hadoop_yarn::{ApplicationId, ContainerId};
 use maas_sim::fault::Fault;

@@ -1,6 +1,4 @@
 //! Whole scenarios of the real core on virtual time.
-#![allow(missing_docs)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use maas_sim::{World, manifest};
 use maas_store::Op;
