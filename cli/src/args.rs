@@ -67,6 +67,12 @@ pub(crate) enum Command {
     Logs(Logs),
     /// List events, oldest first
     Events(Events),
+    /// Look at the cluster: what would keep the service from working, or take it down
+    ///
+    /// Looks at ZooKeeper, YARN, HDFS and the tree, side by side, each within seconds; leaves nothing behind.
+    /// Exit code: 1 when anything is an error; 3 with --strict when anything is a warning; else 0.
+    #[command(verbatim_doc_comment)]
+    Doctor(Doctor),
     /// Start, stop or look at the operator on YARN
     #[command(subcommand)]
     Service(Service),
@@ -228,6 +234,27 @@ pub(crate) struct Events {
     /// Leave the table's first line out
     #[arg(long)]
     pub(crate) no_headers: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Output format
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Report>,
+    /// Let warnings fail too, with exit code 3
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// The YARN queue that the operator is, or shall be, in
+    #[arg(long, default_value = "default")]
+    pub(crate) queue: String,
+}
+
+/// Output formats of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Report {
+    /// An array of objects with the fields id, group, severity, seen, change and why
+    Json,
 }
 
 /// `service`.

@@ -5,6 +5,7 @@ mod connection;
 mod delete;
 mod deploy;
 mod describe;
+mod doctor;
 mod get;
 mod logs;
 mod payload_path;
@@ -51,6 +52,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Wait(args) => wait::wait(&settings, args).await,
             Command::Logs(args) => logs::logs(&settings, args).await,
             Command::Events(args) => get::events(&settings, args).await,
+            Command::Doctor(args) => doctor::doctor(&settings, args).await,
             Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,
             Command::Service(Service::Stop { timeout }) => service::stop(&settings, timeout).await,

@@ -176,6 +176,13 @@ impl Tree {
         self.plant(&Node::Endpoint { namespace, name, iid }, &endpoint.encode());
     }
 
+    /// The names of the nodes below one; none where it does not exist.
+    pub fn below(&self, path: &str) -> Vec<String> {
+        let mut names = runtime().block_on(self.store.children(path)).unwrap().unwrap_or_default();
+        names.sort();
+        names
+    }
+
     /// The stored manifest.
     pub fn spec(&self, name: &str) -> String {
         let node = Node::Spec { namespace: Namespace::default(), name: name.parse().unwrap() };
