@@ -214,6 +214,9 @@ fn what_a_daemon_runs_with_counts_and_not_what_its_file_says(site: &Site) {
     assert!(found["nm-recovery"]["seen"].as_str().unwrap().starts_with("off on 1 of 1 nodes: "));
     runtime().block_on(site.cluster.resource_manager().restart()).unwrap();
     runtime().block_on(site.cluster.await_ready()).unwrap();
+    // It takes nodes some tenths of a second before it calls itself active.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while site.doctor(&[]).0["rm-state"]["severity"] != "ok" && Instant::now() < deadline {}
     let changed = [
         ("nm-recovery", "warning"),
         ("rm-am-expiry", "ok"),
@@ -240,12 +243,12 @@ fn the_tree_its_operator_and_its_payloads_are_looked_at(site: &Site) {
     assert!(lost.starts_with("default/lost-1: hdfs://") && lost.ends_with("/models/lost does not exist"), "{lost}");
 
     site.tree.plant_leader("application_1_0001");
+    let before = site.tree.below("/maas");
     let (found, _) = site.doctor(&[]);
     let said = found["maas-operator"]["seen"].as_str().unwrap();
     assert!(said.starts_with("application_1_0001 attempt ") && said.contains(" leads since 20"), "{said}");
     assert_eq!(severity(&found, "maas-operator"), "ok");
-    let expect = ["endpoints", "events", "instances", "operator", "revisions", "service", "specs", "status"];
-    assert_eq!(site.tree.below("/maas"), expect, "nothing is left behind");
+    assert_eq!(site.tree.below("/maas"), before, "nothing is left behind");
 }
 
 fn daemons_that_are_away_are_told_within_seconds(site: &Site) {

@@ -145,7 +145,7 @@ fn state(known: &[&Info]) -> Finding {
     }
     STATE.error(
         states.join(", "),
-        "let one become active: see `yarn rmadmin -getAllServiceState`, and the ResourceManagers' logs",
+        "wait some seconds if it has just been started; else see `yarn rmadmin -getAllServiceState`, and the ResourceManagers' logs",
         "a standby starts nothing",
     )
 }
