@@ -31,8 +31,14 @@ impl Default for Tree {
     }
 }
 
+/// As `PathUtils.validatePath` has it, which counts UTF-16 units: what takes two of them is refused.
 fn is_path(path: &str) -> bool {
+    let allowed = |c: char| {
+        !matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}')
+            && c.len_utf16() == 1
+    };
     path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
+        && path.chars().all(allowed)
 }
 
 impl Tree {
