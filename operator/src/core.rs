@@ -299,6 +299,7 @@ impl Core {
                 self.lists += 1;
                 None
             }
+            Change::Put { .. } if seeded(Bug::NoRelist) && self.view == View::Listing && self.lists > 1 => None,
             Change::Put { path, data, stat } => {
                 self.drain_asked(&path, &data);
                 self.cache.put(&self.settings.root, &path, &data, stat)
@@ -308,9 +309,6 @@ impl Core {
             Change::Listed => {
                 if self.view != View::Whole {
                     self.view = View::Whole;
-                    if seeded(Bug::NoRelist) {
-                        return;
-                    }
                     for key in self.cache.keys(root) {
                         self.dirty(key);
                     }

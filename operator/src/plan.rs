@@ -119,7 +119,7 @@ fn is_live(instance: &Instance, uid: i64) -> bool {
 }
 
 fn is_ready(instance: &Instance) -> bool {
-    instance.endpoint.is_some()
+    instance.endpoint.is_some() || seeded(Bug::ReadyTooEarly) && instance.container == Container::Running
 }
 
 /// Plans one deployment.
@@ -143,8 +143,7 @@ pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Mem
     want(&mut plan, context, observed, uid);
     prune(&mut plan, &paths, observed, memory, now);
     notice(&mut plan, observed, memory, &desired, now);
-    let over = plan.ops.is_empty() && plan.acts.is_empty() || seeded(Bug::StatusBeforeAct);
-    if over && !context.draining {
+    if plan.ops.is_empty() && plan.acts.is_empty() && !context.draining {
         write_status(&mut plan, context, &paths, observed, memory, &desired, now);
     }
     plan
@@ -242,14 +241,6 @@ fn scale(
     // Creations are the one write that a stale view does not make fail: while some may have happened unseen, none is made.
     if let Some(until) = memory.unsure.values().map(|unsure| unsure.until).max() {
         plan.wake_at(until);
-        return;
-    }
-    // A new spec of the name waits until nothing of the old one can be called any more.
-    let foreign = observed
-        .instances
-        .values()
-        .any(|i| i.endpoint.is_some() && i.record.as_ref().is_none_or(|r| r.uid != desired.uid));
-    if (foreign || !observed.strays.is_empty()) && !seeded(Bug::OldLifeNotAwaited) && !seeded(Bug::StraysKept) {
         return;
     }
     if memory.backoff.revision == number && now.mono < memory.backoff.until {

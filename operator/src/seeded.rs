@@ -36,7 +36,7 @@ bugs! {
     HarmWithoutHeartbeat: "plans are made while YARN was not heard for long",
     TreeLostIsObeyed: "a tree that was taken away as a whole is taken for an order",
     EdgeTriggered: "a refused plan is not made again",
-    NoRelist: "what a new list shows is not looked at",
+    NoRelist: "what a second list of the tree shows is not taken in",
     GoneNotHeard: "that a znode is gone is not taken in",
     OlderStateWins: "an older state of a znode replaces a newer one",
     OwnWritesForgotten: "own accepted writes are known only when the mirror shows them",
@@ -64,7 +64,6 @@ bugs! {
     OldStoppedFirst: "old instances are stopped before new ones are ready",
     SurgeUnbounded: "all new instances are created at once beside the old ones",
     TemplateIgnored: "a changed template makes no new revision",
-    OldLifeNotAwaited: "a recreated deployment starts while the old one can still be called",
     InvalidSpecStops: "a spec that can't be read counts as none wanted",
     RevisionsKept: "revisions that nothing uses stay",
     StraysKept: "endpoints without a record stay",
@@ -72,7 +71,7 @@ bugs! {
     UploadKept: "an upload that nothing names stays",
     ListingOfAnotherLife: "a listing for a deployment that is no more is used for its successor",
     GenerationAhead: "a generation is reported as observed before it is",
-    StatusBeforeAct: "status is written while work is left to do",
+    ReadyTooEarly: "an instance counts as ready once its container runs",
     TransitionTimeMoves: "a condition that did not change gets a new time at each look",
 }
 

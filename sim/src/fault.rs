@@ -27,6 +27,8 @@ pub enum Fault {
     ContainerKilled(usize),
     /// The operator is frozen at the n-th commit, superseded, and runs on later: before or after its session has timed out.
     Superseded(usize, u64),
+    /// The operator is frozen before it sends its n-th commit, superseded, and sends it when it runs on.
+    CommitLate(usize, u64),
     /// The n-th heartbeat's answer is lost.
     HeartbeatAnswerLost(usize),
     /// The ResourceManager restarts at the n-th heartbeat.
@@ -61,7 +63,8 @@ impl Steps {
         for n in 0..self.commits {
             all.extend([CommitAnswerLost(n), CommitLost(n), CommitUnsent(n), CrashBefore(n), CrashAfter(n)]);
             all.extend([MirrorLost(n), SessionExpired(n), RunnerExpired(n), ContainerKilled(n)]);
-            all.extend([Superseded(n, 3_000), Superseded(n, 20_000)]);
+            all.extend([3_000, 20_000].map(|pause| Superseded(n, pause)));
+            all.extend([3_000, 20_000].map(|pause| CommitLate(n, pause)));
         }
         all.extend((0..self.heartbeats).flat_map(|n| [HeartbeatAnswerLost(n), RmRestart(n)]));
         all.extend((0..self.registrations).map(RegisterAnswerLost));

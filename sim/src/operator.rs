@@ -38,6 +38,8 @@ pub struct Slot {
     paused_at: u64,
     /// Effects of each kind in the current second.
     pub(crate) busy: (u64, BTreeMap<&'static str, u32>),
+    /// When it was told an answer of the ResourceManager last.
+    pub(crate) heard: Option<u64>,
     /// It is told the answer of a write that was accepted.
     pub(crate) answered: bool,
 }
@@ -63,6 +65,7 @@ impl Slot {
             paused: None,
             paused_at: 0,
             busy: (0, BTreeMap::new()),
+            heard: None,
             answered: false,
         }
     }
@@ -142,6 +145,8 @@ impl World {
         match &event {
             Event::Tree(Change::Listed) => slot.view = true,
             Event::Tree(Change::Lost | Change::Listing) => slot.view = false,
+            Event::Allocated(Ok(_)) | Event::Registered(Ok(_)) => slot.heard = Some(self.now),
+            Event::Registered(Err(error)) if error.is_already_registered() => slot.heard = Some(self.now),
             _ => {}
         }
         slot.answered = matches!(event, Event::Committed(_, Ok(_)));
@@ -246,6 +251,12 @@ impl World {
         if self.hits(Fault::CrashBefore(at)) {
             return self.kill_operator(n);
         }
+        for pause in [3_000, 20_000] {
+            if self.hits(Fault::CommitLate(at, pause)) {
+                self.supersede(n, pause);
+                return self.at(self.now + pause, Occurrence::Apply(n, tag, ops.to_vec()));
+            }
+        }
         self.trouble_at_commit(n, at);
         let unknown = || Err(CommitError::Unknown("cut".to_owned()));
         let lost = self.hits(Fault::CommitLost(at)) || self.hits(Fault::CommitAnswerLost(at));
@@ -267,7 +278,10 @@ impl World {
                 self.changed(&changed);
                 Ok(done)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                self.watch.refused += usize::from(error.refused_at().is_some());
+                Err(error)
+            }
         };
         if self.hits(Fault::CrashAfter(at)) {
             return self.kill_operator(n);

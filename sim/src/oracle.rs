@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maas_operator::core::event::Effect;
-use maas_store::{InstanceRecord, Node, Op};
+use maas_store::{EpochRecord, InstanceRecord, Node, Op};
 
 use crate::{SESSION, World, root};
 
 /// Most effects of one kind that an operator may have in one virtual second.
 const BUSY: u32 = 400;
+/// Without word from the ResourceManager for so long, nothing is decided.
+const DEAF_FOR: u64 = 31_000;
 
 /// What is remembered of the past to judge the present.
 #[derive(Debug, Default)]
@@ -16,6 +18,11 @@ pub struct Watch {
     pub last_commit: u64,
     /// Who wrote the epoch last, and everyone who ever did.
     holder: Option<usize>,
+    /// The highest epoch ever taken, and the attempts that took one.
+    epoch: u32,
+    attempts: BTreeMap<String, u32>,
+    /// Commits of operators that were refused.
+    pub refused: usize,
     held: BTreeSet<usize>,
     /// Most replicas a deployment was ever wanted with.
     most: BTreeMap<String, usize>,
@@ -52,7 +59,12 @@ impl World {
     pub(crate) fn judge_commit(&mut self, n: usize, ops: &[Op]) {
         let epoch = Node::Epoch.path(&root());
         let takes = matches!(ops.first(), Some(Op::Set { path, .. } | Op::Create { path, .. }) if *path == epoch);
-        if takes {
+        if let Some(Op::Set { data, .. } | Op::Create { data, .. }) = ops.first().filter(|_| takes) {
+            let taken = EpochRecord::decode(&epoch, data).unwrap();
+            let before = self.watch.attempts.insert(taken.application.clone(), taken.attempt).unwrap_or(0);
+            let rises = taken.epoch > self.watch.epoch && taken.attempt >= before;
+            assert!(rises, "{taken:?} after epoch {} and attempt {before}\n{}", self.watch.epoch, self.tail());
+            self.watch.epoch = taken.epoch;
             self.watch.holder = Some(n);
             self.watch.held.insert(n);
         }
@@ -84,6 +96,7 @@ impl World {
         *often += 1;
         let hot = *often > BUSY;
         let (view, answered) = (slot.view, slot.answered);
+        let heard = slot.heard.is_some_and(|at| self.now <= at + DEAF_FOR);
         assert!(!hot, "operator {n} runs hot: {kind}\n{}", self.tail());
         let ousted = self.watch.held.contains(&n) && self.watch.holder != Some(n);
         if ousted {
@@ -94,6 +107,11 @@ impl World {
         if let Effect::Commit(_, ops) = effect {
             let harm = ops.iter().any(|op| !op.path().starts_with("/maas/operator/"));
             assert!(view || !harm, "operator {n} writes without a view: {ops:?}\n{}", self.tail());
+            assert!(heard || !harm, "operator {n} writes without word of YARN: {ops:?}\n{}", self.tail());
+        }
+        if let Effect::Start(container, context) = effect {
+            let files = context.resources.len();
+            assert!(files > 1, "operator {n} starts {} without a payload\n{}", container.id, self.tail());
         }
     }
 
@@ -101,6 +119,7 @@ impl World {
         let mut live: BTreeMap<(String, i64), usize> = BTreeMap::new();
         let mut complete: BTreeMap<String, usize> = BTreeMap::new();
         let mut foul = BTreeMap::new();
+        let mut lives: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
         for (path, data, stat) in self.tree.list("/maas/instances") {
             if let Some(Node::Instance { name, .. }) = Node::parse(&root(), path)
                 && stat.version == 0
@@ -112,7 +131,10 @@ impl World {
         for (path, ..) in self.tree.list("/maas/endpoints") {
             let Some(Node::Endpoint { namespace, name, iid }) = Node::parse(&root(), path) else { continue };
             *complete.entry(name.to_string()).or_default() += 1;
-            let record = Node::Instance { namespace, name, iid }.path(&root());
+            let record = Node::Instance { namespace, name: name.clone(), iid }.path(&root());
+            let uid =
+                self.tree.get(&record).and_then(|(data, _)| InstanceRecord::decode(&record, data).ok()).map(|r| r.uid);
+            lives.entry(name.to_string()).or_default().extend(uid);
             if self.tree.get(&record).is_none_or(|(_, s)| s.version != 0) {
                 foul.insert(path.to_owned(), self.watch.foul.get(path).copied().unwrap_or(self.now));
             }
@@ -120,6 +142,14 @@ impl World {
         let oldest = foul.values().map(|since| self.now - since).max().unwrap_or(0);
         assert!(oldest <= 2 * SESSION, "an endpoint beside no record at version 0: {foul:?}\n{}", self.tail());
         self.watch.foul = foul;
+        for (name, uids) in lives {
+            assert!(
+                uids.len() < 2,
+                "{name} is served of two lives at once: {uids:?}\n{}\n{}",
+                self.tail(),
+                self.show()
+            );
+        }
         for ((name, _), n) in live {
             let wanted = self.watch.most.get(&name).copied().unwrap_or(0);
             assert!(

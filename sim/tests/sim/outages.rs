@@ -58,7 +58,74 @@ fn a_restarted_resource_manager_is_told_everything_again() {
     world.put_spec("dga", &manifest("dga", 5, "256Mi", ""));
     world.run_for(8);
     world.yarn.restart();
+    assert!(world.run_until(1_000, |w| w.endpoints("dga") == 5), "{}", world.tail());
     world.settled(&[("dga", 5)]);
+}
+
+#[test]
+fn nothing_is_decided_while_yarn_is_silent() {
+    let mut world = serving(3);
+    world.yarn.down = true;
+    world.run_for(40_000);
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+    world.run_for(5_000);
+    assert_eq!(world.endpoints("dga"), 3, "{}", world.tail());
+    world.yarn.down = false;
+    world.settled(&[("dga", 1)]);
+}
+
+#[test]
+fn what_the_platform_takes_is_replaced_at_once() {
+    let mut world = serving(1);
+    for _ in 0..8 {
+        let id = containers(&world)[0];
+        world.end_container(id, -102);
+        let back = world.run_until(1_500, |w| w.endpoints("dga") == 1 && w.runners.values().any(|r| r.ready));
+        assert!(back, "{}", world.tail());
+        world.run_for(200);
+    }
+    world.settled(&[("dga", 1)]);
+}
+
+#[test]
+fn containers_that_fail_at_once_are_replaced_less_and_less_often() {
+    let mut world = World::new(&[4096]);
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+    for _ in 0..1_200 {
+        world.run_for(50);
+        for id in containers(&world) {
+            world.end_container(id, 1);
+        }
+    }
+    // 0, 0, 1, 2, 4, 8, 16 and 32 s after the one before.
+    assert!((6..10).contains(&world.steps.starts), "{} starts in a minute", world.steps.starts);
+    world.settled(&[("dga", 1)]);
+}
+
+#[test]
+fn a_second_container_of_one_instance_is_given_back() {
+    let mut world = serving(1);
+    let mut second = world.yarn.containers.values().next().unwrap().clone();
+    second.container.id.id += 100;
+    world.yarn.containers.insert(second.container.id, second);
+    world.kill_operator(0);
+    world.settled(&[("dga", 1)]);
+}
+
+#[test]
+fn containers_of_an_earlier_attempt_can_be_stopped() {
+    for late in [false, true] {
+        let text = |replicas| manifest("dga", replicas, "256Mi", "  terminationGracePeriod: 3s\n");
+        let mut world = World::new(&[4096]);
+        world.put_spec("dga", &text(2));
+        world.settled(&[("dga", 2)]);
+        world.yarn.late = late;
+        world.kill_operator(0);
+        world.run_for(5_000);
+        world.deaf = true;
+        world.put_spec("dga", &text(1));
+        world.settled(&[("dga", 1)]);
+    }
 }
 
 #[test]
@@ -208,6 +275,28 @@ fn a_status_that_was_taken_away_is_written_again() {
 }
 
 #[test]
+fn an_endpoint_without_a_record_is_taken_away() {
+    let mut world = serving(1);
+    world.write(&[create("/maas/endpoints/default/dga/7-7")]);
+    assert!(world.run_until(1_000, |w| w.endpoints("dga") == 1), "{}", world.tail());
+    world.settled(&[("dga", 1)]);
+}
+
+#[test]
+fn a_tree_that_was_taken_away_is_not_obeyed() {
+    let mut world = serving(2);
+    world.deaf = true;
+    world.kill_operator(0);
+    let all: Vec<String> = world.tree.list("/maas").map(|(path, _, _)| path.to_owned()).collect();
+    let below = |path: &&String| path.matches('/').count() > 2 && !path.starts_with("/maas/operator/");
+    for path in all.iter().filter(below).rev() {
+        world.write(&[delete(path)]);
+    }
+    world.run_for(60_000);
+    assert_eq!((world.yarn.containers.len(), world.runners.len()), (2, 2), "{}", world.tail());
+}
+
+#[test]
 fn foreign_znodes_keep_nothing_from_being_removed() {
     let mut world = serving(2);
     world.write(&[create("/maas/instances/default/dga/1-1/note")]);
@@ -249,6 +338,16 @@ fn a_frozen_operator_does_not_start_again_what_it_had_started() {
         world.supersede(0, pause);
         world.settled(&[("dga", 1)]);
     }
+}
+
+#[test]
+fn an_attempt_that_was_frozen_before_it_looked_leaves_again() {
+    let mut world = World::new(&[4096]);
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+    world.run_for(5);
+    world.supersede(0, 3_000);
+    world.settled(&[("dga", 1)]);
+    assert_eq!(world.slots[0].exit, Some(1));
 }
 
 #[test]

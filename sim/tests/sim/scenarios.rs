@@ -56,6 +56,39 @@ fn a_changed_template_replaces_one_after_another_new_ready_first() {
 }
 
 #[test]
+fn writes_are_made_from_the_newest_that_is_known() {
+    let mut world = one(3);
+    world.settled(&[("dga", 3)]);
+    world.put_spec("dga", &manifest("dga", 3, "256Mi", "  env: {A: \"1\"}\n"));
+    world.settled(&[("dga", 3)]);
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+    world.settled(&[("dga", 1)]);
+    assert_eq!(world.watch.refused, 0, "{}", world.tail());
+}
+
+#[test]
+fn of_many_revisions_the_last_ten_stay() {
+    let mut world = one(1);
+    for n in 0..13 {
+        world.put_spec("dga", &manifest("dga", 1, "256Mi", &format!("  env: {{N: \"{n}\"}}\n")));
+        world.run_for(3_000);
+    }
+    world.settled(&[("dga", 1)]);
+    assert_eq!(world.count("revisions", "dga"), 10, "{}", world.show());
+}
+
+#[test]
+fn a_smaller_ask_goes_before_larger_ones() {
+    let mut world = World::new(&[4096]);
+    world.put_spec("first", &manifest("first", 1, "3Gi", ""));
+    world.settled(&[("first", 1)]);
+    world.put_spec("larger", &manifest("larger", 2, "2Gi", ""));
+    world.run_for(20);
+    world.put_spec("small", &manifest("small", 1, "256Mi", ""));
+    assert!(world.run_until(200, |w| w.endpoints("small") == 1), "{}", world.tail());
+}
+
+#[test]
 fn a_removed_model_leaves_nothing() {
     let mut world = one(3);
     world.settled(&[("dga", 3)]);
