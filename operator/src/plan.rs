@@ -135,6 +135,12 @@ pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Mem
         return plan;
     };
     let number = ensure_revision(&mut plan, &paths, observed, &desired);
+    if let Some(template) = desired.template.as_ref().filter(|_| desired.revision.is_some())
+        && observed.instances.values().any(|instance| is_live(instance, uid))
+    {
+        // They may have gone with an earlier life of this name while its successor was planned.
+        paths.create_directories(observed, &template.model, &mut plan.ops);
+    }
     if let Some(number) = number {
         scale(&mut plan, context, &paths, observed, memory, &desired, number, now);
     }

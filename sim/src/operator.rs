@@ -71,6 +71,12 @@ impl Slot {
     }
 }
 
+impl Slot {
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.is_some()
+    }
+}
+
 impl World {
     pub fn leader(&self) -> usize {
         self.slots.iter().rposition(|s| s.alive && s.paused.is_none()).expect("an operator lives")

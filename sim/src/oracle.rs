@@ -189,6 +189,8 @@ impl World {
         assert!(converged, "never came to {wanted:?}\n{}\n{}", self.tail(), self.show());
         self.run_for(30_000);
         self.faults.clear();
+        let all_run_on = self.run_until(60_000, |w| w.slots.iter().all(|slot| !slot.alive || !slot.is_paused()));
+        assert!(all_run_on, "an operator is frozen for good\n{}", self.tail());
         self.run_for(5_000);
         (self.watch.effects, self.watch.heartbeats) = (0, 0);
         self.run_for(60_000);

@@ -1,7 +1,7 @@
 //! YARN as the simulation knows it: absolute asks, a scheduler that stops at the first ask that does not fit and
 //! reserves a node for one that fits nowhere, containers that outlive attempts, restarts that forget asks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hadoop_rpc::Remote;
 use hadoop_yarn::{
@@ -11,23 +11,27 @@ use hadoop_yarn::{
 
 /// A container is kept over attempts only once the NodeManager has told of it.
 const NODE_HEARTBEAT: u64 = 300;
+/// `yarn.scheduler.minimum-allocation-mb`: what is asked is rounded up to a multiple of it
+/// (`DefaultResourceCalculator.normalize`).
+const MINIMUM: i64 = 128;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub id: NodeId,
     pub memory: i64,
     pub up: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Known {
     pub container: Container,
     pub started: Option<u64>,
 }
 
-type AskKey = (i32, i64);
+/// Priority and allocation request id.
+pub type AskKey = (i32, i64);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Yarn {
     pub application: ApplicationId,
     pub attempt: i32,
@@ -40,6 +44,10 @@ pub struct Yarn {
     pub late: bool,
     /// Granted, and not seen to end by a NodeManager: a start may still be taken there.
     pub startable: BTreeSet<ContainerId>,
+    /// What the next containers of an ask are, as far as they fit there: a run beside a real scheduler has its choices.
+    pub places: BTreeMap<AskKey, VecDeque<(NodeId, ContainerId)>>,
+    /// Where the next reservation goes; the node with most room unless said.
+    pub reserve_on: Option<NodeId>,
     registered: bool,
     response_id: i32,
     last: Option<AllocateResponse>,
@@ -65,6 +73,8 @@ impl Yarn {
             down: false,
             late: false,
             startable: BTreeSet::new(),
+            places: BTreeMap::new(),
+            reserve_on: None,
             registered: false,
             response_id: 0,
             last: None,
@@ -148,7 +158,10 @@ impl Yarn {
         for row in &request.asks {
             match row.count {
                 0 => drop(self.asks.remove(&(row.priority, row.id))),
-                n => drop(self.asks.insert((row.priority, row.id), (row.capability.memory_mb, n))),
+                n => {
+                    let memory = (row.capability.memory_mb.max(1) + MINIMUM - 1) / MINIMUM * MINIMUM;
+                    self.asks.insert((row.priority, row.id), (memory, n));
+                }
             }
         }
         for id in &request.releases {
@@ -177,26 +190,31 @@ impl Yarn {
         while let Some((key, memory)) = self.asks.iter().next().map(|(k, (m, _))| (*k, *m)) {
             let own = self.reserved.take_if(|(of, _, _)| *of == key);
             let reserved = self.reserved.as_ref().map(|(_, node, _)| node);
-            let mut usable = self.nodes.iter().filter(|n| n.up && reserved != Some(&n.id));
+            let usable = self.nodes.iter().filter(|n| n.up && reserved != Some(&n.id));
+            let place = self.places.get_mut(&key).and_then(VecDeque::pop_front);
             // The first that does not fit stops all others; where only the nodes are too full, one is reserved.
             if memory > self.headroom() {
                 self.reserved = self.reserved.take().or(own);
                 return;
             }
-            let Some(node) = usable.find(|n| self.free(n) >= memory).map(|n| n.id.clone()) else {
-                let fullest = self.nodes.iter().filter(|n| n.up).max_by_key(|n| self.free(n));
-                let new = fullest.map(|n| (key, n.id.clone(), memory));
+            let fitting = usable.filter(|n| self.free(n) >= memory).map(|n| n.id.clone()).collect::<Vec<_>>();
+            let place = place.filter(|(node, _)| fitting.contains(node));
+            let node = place.as_ref().map(|(node, _)| node.clone()).or_else(|| fitting.first().cloned());
+            let Some(node) = node else {
+                let up = || self.nodes.iter().filter(|n| n.up);
+                let said = up().find(|n| self.reserve_on.as_ref() == Some(&n.id));
+                let new = said.or_else(|| up().max_by_key(|n| self.free(n))).map(|n| (key, n.id.clone(), memory));
                 self.reserved = self.reserved.take().or(own).or(new);
                 return;
             };
-            self.grant(key, memory, node);
+            self.grant(key, memory, node, place.map(|(_, id)| id));
         }
     }
 
-    fn grant(&mut self, key: AskKey, memory: i64, node: NodeId) {
+    fn grant(&mut self, key: AskKey, memory: i64, node: NodeId, id: Option<ContainerId>) {
         self.serial += 1;
         let attempt = AttemptId { application: self.application, attempt: self.attempt };
-        let id = ContainerId { attempt, id: self.serial };
+        let id = id.unwrap_or(ContainerId { attempt, id: self.serial });
         let container = Container {
             id,
             node,
@@ -214,6 +232,14 @@ impl Yarn {
                 self.asks.remove(&key);
             }
         }
+    }
+
+    /// A NodeManager is told to start a container; whether it takes it.
+    pub fn start(&mut self, id: ContainerId, now: u64) -> bool {
+        if let Some(known) = self.containers.get_mut(&id) {
+            known.started.get_or_insert(now);
+        }
+        self.startable.remove(&id)
     }
 
     /// A container is over; whether the ResourceManager knew it.
@@ -258,6 +284,10 @@ impl Yarn {
         self.containers.retain(|_, k| k.started.is_some());
         // A NodeManager takes no token of an earlier ResourceManager.
         self.startable.clear();
+        // A NodeManager tells of an end until the master is known to have heard of it (RMNodeImpl, containers to be removed
+        // from the NodeManager follow the pull by the attempt), so also to the next ResourceManager.
+        let untold = self.last.take().map(|last| last.completed).unwrap_or_default();
+        self.completed.splice(0..0, untold);
     }
 
     fn report(&mut self, id: NodeId, state: NodeState) {
@@ -279,13 +309,19 @@ impl Yarn {
         on
     }
 
-    /// It is back; what still runs there has its place again, untold.
+    /// It is back; what still runs there has its place again, which of this attempt's containers is untold.
     pub fn revive(&mut self, n: usize, lives: impl Fn(&ContainerId) -> bool) {
         self.nodes[n].up = true;
         let id = self.nodes[n].id.clone();
         let (back, away) = std::mem::take(&mut self.orphans).into_iter().partition(|(_, k)| k.container.node == id);
         self.orphans = away;
-        self.containers.extend(BTreeMap::into_iter(back).filter(|(id, _)| lives(id)));
+        for (id, known) in BTreeMap::into_iter(back).filter(|(id, _)| lives(id)) {
+            // AbstractYarnScheduler.recoverContainersOnNode: those of earlier attempts are told with a heartbeat.
+            if id.attempt.attempt < self.attempt {
+                self.previous.push(known.container.clone());
+            }
+            self.containers.insert(id, known);
+        }
         self.report(id, NodeState::Running);
     }
 }
