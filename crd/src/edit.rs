@@ -78,7 +78,11 @@ fn quoted(text: &str) -> String {
 fn edit(text: &str, path: &[&str], value: &str, change: impl FnOnce(&mut Manifest)) -> Result<String, EditError> {
     let mut wanted = parse_one(text.as_bytes()).map_err(EditError::Invalid)?;
     let in_place = in_place(&wanted.text, path, value);
+    let before = wanted.clone();
     change(&mut wanted);
+    if wanted == before {
+        return Ok(before.text);
+    }
     if let Some(edited) = in_place.filter(|edited| is_as_meant(edited, &wanted)) {
         return Ok(edited);
     }
@@ -193,6 +197,13 @@ mod tests {
         );
         let again = set_annotation(&noted, "maas/edits", "c: \"d\"").unwrap();
         assert_eq!(parse_one(again.as_bytes()).unwrap().resource.metadata.annotations["maas/edits"], "c: \"d\"");
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_leaves_every_byte() {
+        let noted = COMMENTED.replace("  name:", "  annotations: {k: 'v'} # mine\n  name:");
+        assert_eq!(set_annotation(&noted, "k", "v").unwrap(), noted);
+        assert_eq!(set_replicas(COMMENTED, 3).unwrap(), COMMENTED);
     }
 
     #[test]

@@ -72,8 +72,6 @@ impl FromStr for Memory {
                 "{shown:?} is a fraction: write whole numbers, such as 1536Mi for 1.5Gi"
             )));
         }
-        let too_much = || QuantityError(format!("{shown} is more than the largest amount, 1Ti"));
-        let number: u128 = number.parse().map_err(|_| too_much())?;
         let bytes_each: u128 = match unit {
             "Ki" => 1 << 10,
             "Mi" => 1 << 20,
@@ -85,6 +83,9 @@ impl FromStr for Memory {
             "T" => 1_000_000_000_000,
             _ => return Err(hint()),
         };
+        // Only digits and a known unit from here on: they may be told as they are.
+        let too_much = || QuantityError(format!("{shown} is more than the largest amount, 1Ti"));
+        let number: u128 = number.parse().map_err(|_| too_much())?;
         let bytes = number.checked_mul(bytes_each).ok_or_else(too_much)?;
         if bytes % (1 << 20) != 0 && unit.ends_with('i') {
             return Err(QuantityError(format!("{shown} is not a whole number of MiB: write for example 512Mi")));
@@ -233,6 +234,12 @@ mod tests {
         ] {
             assert!(mib(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_told_of_an_amount_holds_nothing_that_a_terminal_obeys() {
+        let message = format!("{}\u{1b}[2J", "9".repeat(39)).parse::<Memory>().unwrap_err().to_string();
+        assert!(!message.chars().any(char::is_control), "{message:?}");
     }
 
     #[test]

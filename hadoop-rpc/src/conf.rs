@@ -90,7 +90,6 @@ impl Conf {
                 "it includes another file, which is not supported: write its properties here".to_owned(),
             ));
         }
-        let mut finals = Vec::new();
         for property in root.children().filter(|node| node.has_tag_name("property")) {
             let field = |name: &str| {
                 let child = property.children().find(|node| node.has_tag_name(name));
@@ -103,11 +102,10 @@ impl Conf {
                 continue;
             }
             if field("final").is_some_and(|text| text.trim() == "true") {
-                finals.push(name.clone());
+                self.finals.insert(name.clone());
             }
             self.properties.insert(name, value);
         }
-        self.finals.extend(finals);
         Ok(())
     }
 
@@ -229,6 +227,12 @@ mod tests {
         .unwrap();
         let later = "<configuration><property><name>a</name><value>2</value></property></configuration>";
         conf.add(Path::new("x"), later).unwrap();
+        assert_eq!(conf.get("a").unwrap(), "1");
+        // Within one file too (`Configuration.loadProperty`).
+        let mut conf = Conf::default();
+        let first = "<property><name>a</name><value>1</value><final>true</final></property>";
+        let both = format!("<configuration>{first}{}</configuration>", first.replace('1', "2"));
+        conf.add(Path::new("x"), &both).unwrap();
         assert_eq!(conf.get("a").unwrap(), "1");
     }
 

@@ -228,18 +228,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Task<R, W> {
     }
 
     fn answer(&mut self, mut frame: Bytes) -> Option<End> {
-        let Ok(header) = take::<ResponseHeader>(&mut frame) else {
-            return Some(End::Broken("the server sent an answer that cannot be read".to_owned()));
-        };
-        let Ok(status) = Status::try_from(header.status) else {
-            return Some(End::Broken(format!("the server sent an answer with the unknown status {}", header.status)));
+        let unreadable = || Some(End::Broken("the server sent an answer that cannot be read".to_owned()));
+        let Ok(header) = take::<ResponseHeader>(&mut frame) else { return unreadable() };
+        let (Some(call_id), Some(status)) = (header.call_id, header.status) else { return unreadable() };
+        let Ok(status) = Status::try_from(status) else {
+            return Some(End::Broken(format!("the server sent an answer with the unknown status {status}")));
         };
         self.heard.fetch_add(1, Ordering::Relaxed);
-        let id = header.call_id.cast_signed();
+        let id = call_id.cast_signed();
         if status == Status::Success {
             if let Some(pending) = self.pending.remove(&id) {
                 let _ = pending.answer.send(Ok(frame));
-            } else if u64::from(header.call_id) >= self.issued.load(Ordering::Relaxed) {
+            } else if u64::from(call_id) >= self.issued.load(Ordering::Relaxed) {
                 return Some(End::Broken(format!("the server answered call {id}, which was never made")));
             }
             return None;

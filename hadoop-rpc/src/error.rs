@@ -4,6 +4,10 @@ use std::{fmt, io, sync::Arc};
 
 use crate::{address::Address, frame::FrameError, sasl::SaslError};
 
+/// Characters of an exception's class and message that are kept.
+const MAX_CLASS: usize = 256;
+const MAX_MESSAGE: usize = 4096;
+
 /// An exception that the server answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
@@ -16,13 +20,16 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Hadoop sends message and stack trace in one text (`RpcResponseHeaderProto.errorMsg`).
-    pub(crate) fn new(class: String, text: &str, fatal: bool) -> Self {
+    /// An exception as it came: bounded, without control characters but line ends. Hadoop sends message and stack trace
+    /// in one text (`RpcResponseHeaderProto.errorMsg`).
+    #[must_use]
+    pub fn new(class: String, text: &str, fatal: bool) -> Self {
         let message = text.split("\n\tat ").next().unwrap_or_default();
         // The trace begins with the class name again.
         let message = message.strip_prefix(class.as_str()).and_then(|m| m.strip_prefix(": ")).unwrap_or(message);
-        let message: String = message.trim().chars().take(4096).collect();
-        Self { class, message, fatal }
+        // A terminal may be shown both.
+        let safe = |text: &str, limit| text.chars().filter(|c| *c == '\n' || !c.is_control()).take(limit).collect();
+        Self { class: safe(&class, MAX_CLASS), message: safe(message.trim(), MAX_MESSAGE), fatal }
     }
 
     /// The class without its package and outer class.
@@ -204,5 +211,8 @@ mod tests {
         let remote = Remote::new(class, text, false);
         assert_eq!(remote.message, "no such\nqueue");
         assert_eq!(remote.to_string(), "YarnException: no such\nqueue");
+        let hostile = Remote::new("a.\u{1b}[2JB".repeat(1000), &"\u{7}m".repeat(10_000), false);
+        assert!(!hostile.to_string().chars().any(char::is_control), "{hostile:?}");
+        assert!(hostile.class.len() <= MAX_CLASS && hostile.message.len() <= MAX_MESSAGE);
     }
 }

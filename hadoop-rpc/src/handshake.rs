@@ -52,10 +52,9 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let negotiate = SaslMessage { state: SaslState::Negotiate.into(), ..SaslMessage::default() };
-    send_message(writer, CALL_SASL, Bytes::new(), &negotiate).await?;
+    send_message(writer, CALL_SASL, Bytes::new(), &SaslMessage::of(SaslState::Negotiate)).await?;
     let offer = receive(reader).await?;
-    if offer.state() != SaslState::Negotiate {
+    if offer.said() != Some(SaslState::Negotiate) {
         return Err(unexpected(&offer, "its offer of methods"));
     }
     let auth = choose(offer.auths)?;
@@ -66,14 +65,13 @@ where
     let cnonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     let digest = DigestMd5::answer(&challenge, token, &uri, &cnonce).map_err(HandshakeError::Sasl)?;
     let initiate = SaslMessage {
-        state: SaslState::Initiate.into(),
         token: Some(digest.response().as_bytes().to_vec()),
         auths: vec![SaslAuth { challenge: None, ..auth }],
-        ..SaslMessage::default()
+        ..SaslMessage::of(SaslState::Initiate)
     };
     send_message(writer, CALL_SASL, Bytes::new(), &initiate).await?;
     let answer = receive(reader).await?;
-    if answer.state() != SaslState::Success {
+    if answer.said() != Some(SaslState::Success) {
         return Err(unexpected(&answer, "the end of the authentication"));
     }
     digest.verify(answer.token.as_deref().unwrap_or_default()).map_err(HandshakeError::Sasl)
@@ -89,7 +87,8 @@ fn choose(auths: Vec<SaslAuth>) -> Result<SaslAuth, HandshakeError> {
 }
 
 fn unexpected(message: &SaslMessage, instead_of: &str) -> HandshakeError {
-    HandshakeError::Unexpected { what: format!("a SASL message {:?} instead of {instead_of}", message.state()) }
+    let said = message.said().map_or("of no known state".to_owned(), |state| format!("{state:?}"));
+    HandshakeError::Unexpected { what: format!("a SASL message {said} instead of {instead_of}") }
 }
 
 async fn receive<R: AsyncRead + Unpin>(reader: &mut FrameReader<R>) -> Result<SaslMessage, HandshakeError> {
@@ -98,16 +97,18 @@ async fn receive<R: AsyncRead + Unpin>(reader: &mut FrameReader<R>) -> Result<Sa
         FrameError::Closed => HandshakeError::Closed,
         other => HandshakeError::Frame(other),
     })?;
-    let garbled = |_| HandshakeError::Unexpected { what: "a message that cannot be read".to_owned() };
-    let header: ResponseHeader = take(&mut frame).map_err(garbled)?;
-    if header.status() != Status::Success {
+    let garbled = || HandshakeError::Unexpected { what: "a message that cannot be read".to_owned() };
+    let header: ResponseHeader = take(&mut frame).map_err(|_| garbled())?;
+    let status = header.status.and_then(|status| Status::try_from(status).ok()).ok_or_else(garbled)?;
+    if status != Status::Success {
         let text = header.error_message.unwrap_or_default();
         return Err(HandshakeError::Refused(Remote::new(header.exception_class.unwrap_or_default(), &text, true)));
     }
-    if header.call_id.cast_signed() != CALL_SASL {
-        return Err(HandshakeError::Unexpected { what: format!("an answer to call {} during SASL", header.call_id) });
+    let id = header.call_id.ok_or_else(garbled)?.cast_signed();
+    if id != CALL_SASL {
+        return Err(HandshakeError::Unexpected { what: format!("an answer to call {id} during SASL") });
     }
-    take(&mut frame).map_err(garbled)
+    take(&mut frame).map_err(|_| garbled())
 }
 
 /// The header of a request; `id` may be one of the special ids.

@@ -36,11 +36,12 @@ pub(crate) struct RequestHeader {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ResponseHeader {
-    /// Unsigned on the wire; special ids are negative numbers in disguise.
-    #[prost(uint32, required, tag = "1")]
-    pub(crate) call_id: u32,
-    #[prost(enumeration = "Status", required, tag = "2")]
-    pub(crate) status: i32,
+    /// Unsigned on the wire; special ids are negative numbers in disguise. Required, as is the status: prost would read
+    /// what is missing as an answer to call 0, and a good one.
+    #[prost(uint32, optional, tag = "1")]
+    pub(crate) call_id: Option<u32>,
+    #[prost(enumeration = "Status", optional, tag = "2")]
+    pub(crate) status: Option<i32>,
     #[prost(string, optional, tag = "4")]
     pub(crate) exception_class: Option<String>,
     #[prost(string, optional, tag = "5")]
@@ -84,12 +85,23 @@ pub(crate) struct UserInfo {
 pub(crate) struct SaslMessage {
     #[prost(uint32, optional, tag = "1")]
     pub(crate) version: Option<u32>,
-    #[prost(enumeration = "SaslState", required, tag = "2")]
-    pub(crate) state: i32,
+    #[prost(enumeration = "SaslState", optional, tag = "2")]
+    pub(crate) state: Option<i32>,
     #[prost(bytes = "vec", optional, tag = "3")]
     pub(crate) token: Option<Vec<u8>>,
     #[prost(message, repeated, tag = "4")]
     pub(crate) auths: Vec<SaslAuth>,
+}
+
+impl SaslMessage {
+    pub(crate) fn of(state: SaslState) -> Self {
+        Self { state: Some(state.into()), ..Self::default() }
+    }
+
+    /// None for one that is missing or not known: `state()` would say Success.
+    pub(crate) fn said(&self) -> Option<SaslState> {
+        SaslState::try_from(self.state?).ok()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]

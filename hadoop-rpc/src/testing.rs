@@ -295,8 +295,7 @@ impl Conversation {
             server_id: Some("default".to_owned()),
             challenge: Some(challenge.clone().into_bytes()),
         };
-        self.send_sasl(SaslMessage { state: SaslState::Negotiate.into(), auths: vec![auth], ..Default::default() })
-            .await?;
+        self.send_sasl(SaslMessage { auths: vec![auth], ..SaslMessage::of(SaslState::Negotiate) }).await?;
         let response = self.sasl_message(SaslState::Initiate).await?.token.unwrap_or_default();
         let fields = sasl::parse(&response)?;
         let cnonce = fields.get("cnonce").cloned().unwrap_or_default();
@@ -305,7 +304,7 @@ impl Conversation {
             return Err("the client's response does not come from the token".into());
         }
         let token = Some(proof.unwrap_or_else(|| digest.proof()).into_bytes());
-        self.send_sasl(SaslMessage { state: SaslState::Success.into(), token, ..Default::default() }).await
+        self.send_sasl(SaslMessage { token, ..SaslMessage::of(SaslState::Success) }).await
     }
 
     async fn sasl_message(
@@ -315,8 +314,8 @@ impl Conversation {
         let mut frame = self.reader.next().await?;
         let header: RequestHeader = take(&mut frame)?;
         let message: SaslMessage = take(&mut frame)?;
-        let right = header.call_id == CALL_SASL && message.state() == state;
-        if right { Ok(message) } else { Err(format!("{:?} instead of {state:?}", message.state()).into()) }
+        let right = header.call_id == CALL_SASL && message.said() == Some(state);
+        if right { Ok(message) } else { Err(format!("{:?} instead of {state:?}", message.said()).into()) }
     }
 
     async fn send_sasl(&mut self, message: SaslMessage) -> Played {
@@ -347,8 +346,8 @@ impl Conversation {
 
     async fn respond(&mut self, call_id: u32, status: Status, exception: Option<(&str, &str)>, body: &[u8]) -> Played {
         let header = ResponseHeader {
-            call_id,
-            status: status.into(),
+            call_id: Some(call_id),
+            status: Some(status.into()),
             exception_class: exception.map(|(class, _)| class.to_owned()),
             error_message: exception.map(|(_, text)| text.to_owned()),
         };

@@ -63,7 +63,11 @@ fn address(conf: &Conf, property: &str, suffix: &str, port: u16) -> Result<Addre
         return text.parse().map_err(|source| ConfigError::Address { property, source });
     }
     match conf.get(&hostname) {
-        Some(host) => Ok(Address { host, port }),
+        // What could not stand before a port is no host.
+        Some(host) => {
+            let text = Address { host, port }.to_string();
+            text.parse().map_err(|source| ConfigError::Address { property: hostname, source })
+        }
         None => Err(ConfigError::Missing { property, hostname }),
     }
 }
@@ -110,5 +114,9 @@ mod tests {
         assert_eq!(rm_addresses(&none), Err(ConfigError::NoIds));
         let wrong = conf(&[("yarn.resourcemanager.address", "${x}:1")]);
         assert!(matches!(rm_addresses(&wrong), Err(ConfigError::Address { .. })));
+        for host in ["rm 1", "rm/x", "${rm}", "http://rm"] {
+            let wrong = rm_addresses(&conf(&[("yarn.resourcemanager.hostname", host)]));
+            assert!(matches!(wrong, Err(ConfigError::Address { .. })), "{host}: {wrong:?}");
+        }
     }
 }

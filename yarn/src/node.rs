@@ -104,8 +104,8 @@ pub(crate) fn settle(
     if let Some(fault) = failed.into_iter().next() {
         let exception = fault.exception.unwrap_or_default();
         let class = exception.class_name.unwrap_or_default();
-        let message: String = exception.message.unwrap_or_default().chars().take(4096).collect();
-        return Err(Error::Container { remote: Remote { class, message, fatal: false } });
+        let remote = Remote::new(class, &exception.message.unwrap_or_default(), false);
+        return Err(Error::Container { remote });
     }
     if succeeded.is_empty() { Err(Error::Incomplete { method, field: "outcome" }) } else { Ok(()) }
 }

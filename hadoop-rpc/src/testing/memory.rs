@@ -58,6 +58,14 @@ mod tests {
     }
 
     #[test]
+    fn what_an_answer_must_have_is_not_made_up() {
+        for header in [&[0][..], &[2, 8, 0], &[2, 16, 0]] {
+            let told = answers(&frame(&[header]).unwrap(), 1);
+            assert!(told[0].as_ref().unwrap_err().contains("cannot be read"), "{header:?}: {told:?}");
+        }
+    }
+
+    #[test]
     fn a_server_that_says_nothing_is_no_server() {
         let (outcome, written) = handshake(b"", &Auth::Token(Token::default()));
         assert!(matches!(outcome, Err(HandshakeError::Closed)));
