@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use maas_crd::{Name, Namespace};
 use maas_e2e::{Cluster, Protocol, Proxy};
 use maas_hdfs::Hdfs;
-use maas_store::{Config, Store, create_spec, delete_spec, get_spec, update_spec};
+use maas_store::{Config, Node, Op, Store, create_spec, delete_spec, get_spec, update_spec};
 use tokio::process::Command;
 use tokio::sync::watch;
 
@@ -90,9 +90,8 @@ impl Bed {
         };
         bed.start_service().await?;
         let dga = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mock_dga");
-        for file in ["rest.sh", "dga.py"] {
-            bed.hdfs.upload(&dga.join(file), &format!("{}/{file}", bed.payload)).await?;
-        }
+        let text = |file: &str| std::fs::read_to_string(dga.join(file));
+        bed.upload("dga", &[("rest.sh", &text("rest.sh")?), ("dga.py", &text("dga.py")?)]).await?;
         for (name, replicas) in MODELS {
             bed.put(name, &bed.dga(name, replicas)).await?;
         }
@@ -143,6 +142,29 @@ impl Bed {
             Some(read) => drop(update_spec(&self.store, &read, text.as_bytes()).await?),
         }
         Ok(())
+    }
+
+    /// Puts a payload of these files into HDFS and returns its path.
+    pub(crate) async fn upload(&self, name: &str, files: &[(&str, &str)]) -> anyhow::Result<String> {
+        let path = format!("/user/root/chaos/{name}");
+        for (file, text) in files {
+            let (local, remote) = (self.scratch.path().join("upload"), format!("{path}/{file}"));
+            std::fs::write(&local, text)?;
+            self.hdfs.delete(&remote).await?;
+            self.hdfs.upload(&local, &remote).await?;
+        }
+        Ok(path)
+    }
+
+    /// Writes at any version, whatever it is.
+    pub(crate) async fn raw(&self, path: String, data: Vec<u8>) -> anyhow::Result<()> {
+        self.store.commit(&[Op::Set { path, data, version: None }]).await?;
+        Ok(())
+    }
+
+    /// Path of a deployment's spec.
+    pub(crate) fn spec_path(&self, name: &str) -> anyhow::Result<String> {
+        Ok(self.store.path(&Node::Spec { namespace: Namespace::default(), name: name.parse()? }))
     }
 
     /// Sets a model's number of instances.
@@ -242,7 +264,7 @@ impl Bed {
 /// A cluster as it is by default, but for timers that faults need shorter.
 fn profile(scratch: &Path) -> anyhow::Result<maas_e2e::ClusterBuilder> {
     let health = scratch.join("health.sh");
-    std::fs::write(&health, format!("#!/bin/sh\ncat {}/sick-* 2>/dev/null; true\n", scratch.display()))?;
+    std::fs::write(&health, health_script(scratch))?;
     std::fs::set_permissions(&health, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(Cluster::builder()
         .node_managers(3)
@@ -257,10 +279,19 @@ fn profile(scratch: &Path) -> anyhow::Result<maas_e2e::ClusterBuilder> {
         .yarn("yarn.resourcemanager.am-rm-tokens.master-key-rolling-interval-secs", "61")
         .yarn("yarn.resourcemanager.container-tokens.master-key-rolling-interval-secs", "61")
         .yarn("yarn.resourcemanager.nm-tokens.master-key-rolling-interval-secs", "61")
+        // F5: by stock settings memory is left to cgroups, which the default executor has not, so that nobody looks at it.
+        .yarn("yarn.nodemanager.resource.memory.enforced", "false")
         // F25: nodes that are to leave. F33: a node is sick while its health script says ERROR.
         .yarn("yarn.resourcemanager.nodes.exclude-path", &scratch.join("exclude").display().to_string())
         .yarn("yarn.nodemanager.health-checker.script.path", &health.display().to_string())
         .yarn("yarn.nodemanager.health-checker.interval-ms", "1000"))
+}
+
+/// Says ERROR on the node for which a file `sick-conf-nm1` exists: the script's parent, the NodeManager, has that name in its
+/// class path.
+fn health_script(scratch: &Path) -> String {
+    let own = "tr '\\0' '\\n' </proc/$PPID/cmdline | grep -o 'conf-nm[0-9]*' | head -1";
+    format!("#!/bin/sh\ncat \"{}/sick-$({own})\" 2>/dev/null\ntrue\n", scratch.display())
 }
 
 /// A manifest; `more` are further lines of the spec.

@@ -21,7 +21,6 @@ const KEPT: usize = 5;
 pub(crate) struct Calls {
     made: AtomicU64,
     failed: AtomicU64,
-    retried: AtomicU64,
     under_way: AtomicUsize,
     words: Mutex<Vec<String>>,
     /// Endpoints by path, as the client was told.
@@ -31,14 +30,14 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// Requests made, and those that failed also at the second try.
-    pub(crate) fn count(&self) -> (u64, u64) {
-        (self.made.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    /// Requests made.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
-    /// Requests that needed the second try.
-    pub(crate) fn retried(&self) -> u64 {
-        self.retried.load(Ordering::Relaxed)
+    /// Requests that failed also at the second try.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// The last failures in words, once.
@@ -72,7 +71,7 @@ impl Calls {
         }
     }
 
-    fn failed(&self, words: String) {
+    fn fails(&self, words: String) {
         self.failed.fetch_add(1, Ordering::Relaxed);
         let mut kept = lock(&self.words);
         if kept.len() < KEPT {
@@ -97,7 +96,7 @@ pub(crate) fn start(store: &Store, models: &'static [&'static str]) -> anyhow::R
             tick.tick().await;
             caller.made.fetch_add(1, Ordering::Relaxed);
             if caller.under_way.load(Ordering::Relaxed) >= MOST {
-                caller.failed(format!("{MOST} requests are under way"));
+                caller.fails(format!("{MOST} requests are under way"));
                 continue;
             }
             caller.under_way.fetch_add(1, Ordering::Relaxed);
@@ -128,13 +127,12 @@ async fn follow(store: Store, calls: Arc<Calls>) {
 }
 
 async fn call(calls: &Calls, http: &reqwest::Client, model: &str, turn: usize) {
-    let Some(url) = calls.pick(model, turn, None) else { return calls.failed(format!("{model} has no endpoint")) };
+    let Some(url) = calls.pick(model, turn, None) else { return calls.fails(format!("{model} has no endpoint")) };
     let Err(first) = ask(calls, http, &url).await else { return };
-    calls.retried.fetch_add(1, Ordering::Relaxed);
     // The same one when there is no other.
     let other = calls.pick(model, turn + 1, Some(&url)).unwrap_or_else(|| url.clone());
     if let Err(second) = ask(calls, http, &other).await {
-        calls.failed(format!("{model}: {url}: {first}; then {other}: {second}"));
+        calls.fails(format!("{model}: {url}: {first}; then {other}: {second}"));
     }
 }
 

@@ -66,9 +66,7 @@ fn as_wanted(bed: &Bed) -> Result<(), String> {
                 ));
             }
             all += replicas;
-            if crate::bed::MODELS.iter().any(|(model, _)| *model == name) {
-                urls.extend(live.iter().map(|endpoint| endpoint.url.clone()));
-            }
+            urls.extend(live.iter().map(|endpoint| endpoint.url.clone()));
         }
     }
     let runners = bed.processes(Role::Runner).len();

@@ -1,12 +1,16 @@
 //! The faults, in the order in which they are tried.
 
+mod hdfs;
 mod models;
 mod operator;
+mod specs;
 mod yarn;
 mod zookeeper;
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
+
+use maas_e2e::Weather;
 
 use crate::bed::Bed;
 use crate::procs;
@@ -60,22 +64,87 @@ const fn skipped(number: &'static str, name: &'static str, reason: &'static str)
     fault
 }
 
-/// All of them.
+/// Whole models may stand on what is harmed: requests may fail until they are replaced.
+const fn harmful(mut fault: Fault) -> Fault {
+    fault.allowed = u64::MAX;
+    fault
+}
+
+/// All of them. The last ones end the service.
 pub(crate) const FAULTS: &[Fault] = &[
     quick(fault("F1", "operator-killed", 1.0, |bed| Box::pin(operator::killed(bed)))),
+    fault("F2", "operator-killed-at-12-effects", 8.0, |bed| Box::pin(operator::killed_at_effects(bed))),
     quick(fault("F3", "operator-hung", 20.0, |bed| Box::pin(operator::hung(bed)))),
+    fault("F4", "operator-killed-thrice", 8.0, |bed| Box::pin(operator::killed_thrice(bed))),
     quick(fault("F5", "model-killed", 10.0, |bed| Box::pin(models::killed(bed)))),
     fault("F5", "model-hung", 6.0, |bed| Box::pin(models::hung(bed))),
+    fault("F5", "model-out-of-memory", 20.0, |bed| Box::pin(models::out_of_memory(bed))),
     quick(fault("F6", "runner-killed", 12.0, |bed| Box::pin(models::runner_killed(bed)))),
+    fault("F7", "model-loud-with-daemon", 10.0, |bed| Box::pin(models::loud(bed))),
     quick(fault("F8", "nm-killed", 30.0, |bed| Box::pin(yarn::node_manager_killed(bed)))),
-    skipped("F12", "rm-failover", "one-resourcemanager"),
+    harmful(fault("F9", "host-silent", 7.0, |bed| Box::pin(yarn::host_silent(bed)))),
+    fault("F10", "nm-restart", 15.0, |bed| Box::pin(yarn::node_manager_restart(bed))),
     quick(fault("F11", "rm-restart", 15.0, |bed| Box::pin(yarn::resource_manager_restart(bed)))),
+    skipped("F12", "rm-failover", "the-test-kit-starts-one-resourcemanager"),
     quick(fault("F14", "zk-restart", 3.0, |bed| Box::pin(zookeeper::restart(bed)))),
     fault("F15", "session-expired-operator", 3.0, |bed| Box::pin(zookeeper::expired(bed, "operator:"))),
     fault("F15", "session-expired-runner", 3.0, |bed| Box::pin(zookeeper::expired(bed, "runner:"))),
     fault("F15", "session-expired-client", 3.0, |bed| Box::pin(zookeeper::expired(bed, "self:"))),
     quick(fault("F16", "zk-cut-operator", 3.0, |bed| Box::pin(zookeeper::cut(bed, "operator:")))),
+    fault("F16", "zk-cut-runner", 3.0, |bed| Box::pin(zookeeper::cut(bed, "runner:"))),
+    fault("F16", "zk-cut-client", 3.0, |bed| Box::pin(zookeeper::cut(bed, "self:"))),
+    fault("F16", "rm-stalled-8s", 5.0, |bed| Box::pin(yarn::scheduler_cut(bed, 8.0))),
+    // Longer than the operator's expiry: attempts come and can't register.
+    fault("F16", "rm-stalled-30s", 20.0, |bed| Box::pin(yarn::scheduler_cut(bed, 30.0))),
+    fault("F17", "zk-down-20s", 5.0, |bed| Box::pin(zookeeper::down(bed))),
+    fault("F18", "zk-slow", 5.0, |bed| Box::pin(zookeeper::slow(bed))),
+    fault("F18", "zk-stutters", 5.0, |bed| Box::pin(zookeeper::stutters(bed))),
+    fault("F19", "operator-answers-lost", 5.0, |bed| Box::pin(zookeeper::operator_answers_lost(bed))),
+    fault("F19", "runner-answers-lost", 5.0, |bed| Box::pin(zookeeper::runner_answers_lost(bed))),
+    fault("F19", "take-over-answer-lost", 5.0, |bed| Box::pin(zookeeper::take_over_answer_lost(bed))),
+    skipped("F20", "zk-follower-lags", "the-test-kit-starts-one-zookeeper"),
+    fault("F21", "nn-down", 35.0, |bed| Box::pin(hdfs::name_node_down(bed))),
+    fault("F21", "nn-hung", 35.0, |bed| Box::pin(hdfs::name_node_hung(bed))),
+    fault("F21", "dn-down", 60.0, |bed| Box::pin(hdfs::data_node_down(bed))),
+    fault("F22", "payload-changed", 10.0, |bed| Box::pin(hdfs::payload_changed(bed))),
+    fault("F23", "cluster-full", 5.0, |bed| Box::pin(yarn::full(bed))),
+    skipped("F24", "preemption", "needs-a-second-queue"),
+    harmful(fault("F25", "node-decommissioned", 15.0, |bed| Box::pin(yarn::decommissioned(bed)))),
+    skipped("F26", "clock-jump", "needs-libfaketime"),
+    fault("F28", "spec-unreadable", 1.0, |bed| Box::pin(specs::unreadable(bed))),
+    // 800 processes of the command line on two cores, under load.
+    fault("F29", "16-writers-50-edits", 180.0, |bed| Box::pin(specs::many_writers(bed))),
+    fault("F30", "foreign-nodes", 5.0, |bed| Box::pin(specs::foreign_nodes(bed))),
+    fault("F30", "epoch-deleted", 10.0, |bed| Box::pin(specs::epoch_deleted(bed))),
+    fault("F31", "oversized-spec", 5.0, |bed| Box::pin(specs::oversized(bed))),
+    skipped("F32", "10000-models", "runs-in-simulation"),
+    harmful(fault("F33", "node-sick", 15.0, |bed| Box::pin(yarn::node_sick(bed)))),
+    fault("F34", "rm-answer-torn", 10.0, |bed| Box::pin(yarn::scheduler_weather(bed, Weather::Tear))),
+    fault("F34", "rm-answer-garbled", 10.0, |bed| Box::pin(yarn::scheduler_weather(bed, Weather::Garble))),
+    fault("F34", "rm-answers-drip", 10.0, |bed| {
+        Box::pin(yarn::scheduler_weather(bed, Weather::Drip(Duration::from_millis(1))))
+    }),
+    skipped("F35", "kerberos", "not-built"),
+    fault("F36", "two-services", 60.0, |bed| Box::pin(operator::two_services(bed))),
+    skipped("F37", "upgrade", "needs-a-second-build"),
+    fault("F27", "tokens-rolled", 15.0, |bed| Box::pin(yarn::tokens_rolled(bed))),
+    harmful(fault("F4", "operator-given-up", 5.0, |bed| Box::pin(operator::given_up(bed)))),
+    harmful(fault("F13", "rm-forgets", 15.0, |bed| Box::pin(yarn::resource_manager_forgets(bed)))),
 ];
+
+/// Kills the operator until every node has held it: the first start on a node also brings the binary there.
+pub(crate) async fn warm_up(bed: &Bed) -> anyhow::Result<()> {
+    let mut held = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        held.insert(bed.operator()?.node(bed.cluster.dir()));
+        if held.len() == 3 {
+            break;
+        }
+        operator::kill(bed).await?;
+        pause(1.2).await;
+    }
+    settled(bed).await.map(drop)
+}
 
 /// Ends whatever a fault that broke off may have left.
 pub(crate) async fn heal(bed: &Bed) {

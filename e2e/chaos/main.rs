@@ -12,6 +12,7 @@ mod faults;
 mod procs;
 mod report;
 mod sampler;
+mod soak;
 mod view;
 
 use std::process::ExitCode;
@@ -31,7 +32,9 @@ fn main() -> anyhow::Result<ExitCode> {
         let named = |word: &&&String| word.eq_ignore_ascii_case(fault.number) || word.as_str() == fault.name;
         if wanted.is_empty() { !quick || fault.quick } else { wanted.iter().any(|word| named(&word)) }
     };
-    let chosen: Vec<&Fault> = FAULTS.iter().filter(chosen).collect();
+    // A soak alone, when no fault is named.
+    let soak_alone = wanted.is_empty() && !quick && soak::seconds()?.is_some();
+    let chosen: Vec<&Fault> = FAULTS.iter().filter(chosen).filter(|_| !soak_alone).collect();
     let code = runtime.block_on(try_all(&chosen));
     runtime.shutdown_background();
     code
@@ -39,18 +42,19 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn try_all(faults: &[&Fault]) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let mut bed = Bed::make().await?;
-    converge::converge(&bed, Duration::from_secs(90)).await.map_err(anyhow::Error::msg).context("at the start")?;
-    println!("two models are ready after {:.1} s; load {}", began.elapsed().as_secs_f64(), report::load());
-    drop((bed.findings.take(), bed.calls.words()));
+    let mut bed = begin().await?;
     let mut totals = Totals::default();
     for fault in faults {
         let line = attempt(&mut bed, fault).await;
         totals.add(&line);
         if totals.is_hopeless() {
-            eprintln!("the cluster did not come back: the faults after this one are not tried");
-            break;
+            eprintln!("the cluster did not come back: another one is made for the faults after this one");
+            bed.cluster.keep();
+            bed = begin().await?;
         }
+    }
+    if let Some(seconds) = soak::seconds()? {
+        totals.add(&soak::run(&bed, seconds).await?);
     }
     println!("{totals} seconds={} load={}", began.elapsed().as_secs(), report::load());
     if !totals.is_good() {
@@ -59,9 +63,20 @@ async fn try_all(faults: &[&Fault]) -> anyhow::Result<ExitCode> {
     Ok(if totals.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A cluster with two models that are ready.
+async fn begin() -> anyhow::Result<Bed> {
+    let began = Instant::now();
+    let bed = Bed::make().await?;
+    converge::converge(&bed, Duration::from_secs(90)).await.map_err(anyhow::Error::msg).context("at the start")?;
+    faults::warm_up(&bed).await?;
+    println!("two models are ready after {:.1} s; load {}", began.elapsed().as_secs_f64(), report::load());
+    drop((bed.findings.take(), bed.calls.words()));
+    Ok(bed)
+}
+
 /// Tries one fault and prints its line.
 async fn attempt(bed: &mut Bed, fault: &Fault) -> Line {
-    let (calls, failed) = bed.calls.count();
+    let failed = bed.calls.failed();
     let began = Instant::now();
     let outcome = match fault.skipped {
         Some(reason) => Ok(Step::Skipped(reason)),
@@ -94,8 +109,7 @@ async fn attempt(bed: &mut Bed, fault: &Fault) -> Line {
             }
         }
     }
-    let now = bed.calls.count();
-    (line.calls, line.failed) = (now.0 - calls, now.1 - failed);
+    line.failed = bed.calls.failed() - failed;
     line.violations = bed.findings.take();
     if line.failed > fault.allowed {
         line.words.extend(bed.calls.words());

@@ -81,6 +81,17 @@ pub(crate) fn on_node(dir: &Path, node: &str) -> Vec<u32> {
     all.flatten().filter_map(on).collect()
 }
 
+/// Every process that runs in that container's directory.
+pub(crate) fn in_container(container: &str) -> Vec<u32> {
+    let Ok(all) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let inside = |entry: std::fs::DirEntry| {
+        let pid = entry.file_name().to_string_lossy().parse().ok()?;
+        let cwd = std::fs::read_link(entry.path().join("cwd")).ok()?;
+        cwd.to_string_lossy().contains(container).then_some(pid)
+    };
+    all.flatten().filter_map(inside).collect()
+}
+
 /// Sends a signal; a process that is gone is an error.
 pub(crate) fn send(pid: u32, signal: Signal) -> anyhow::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("no pid")?;

@@ -13,7 +13,6 @@ pub(crate) struct Line {
     pub(crate) skipped: Option<&'static str>,
     /// None when the end never came.
     pub(crate) took: Option<f64>,
-    pub(crate) calls: u64,
     pub(crate) failed: u64,
     pub(crate) violations: Vec<String>,
     /// What went wrong, in words.
@@ -31,7 +30,22 @@ impl Line {
             allowed: fault.allowed,
             skipped: None,
             took: None,
-            calls: 0,
+            failed: 0,
+            violations: Vec::new(),
+            words: Vec::new(),
+            recovered: false,
+        }
+    }
+
+    /// The line of a soak: requests may fail where faults overlap.
+    pub(crate) fn soak() -> Self {
+        Self {
+            number: "soak",
+            name: "overlapping",
+            bound: 60.0,
+            allowed: u64::MAX,
+            skipped: None,
+            took: None,
             failed: 0,
             violations: Vec::new(),
             words: Vec::new(),
@@ -46,16 +60,14 @@ impl Line {
 
     /// The line on standard output; what went wrong goes to standard error, a line each.
     pub(crate) fn print(&self) {
-        let Self { number, name, bound, failed, calls, .. } = self;
+        let Self { number, name, bound, failed, .. } = self;
         if let Some(reason) = self.skipped {
             println!("fault={number} name={name} skipped={reason}");
             return;
         }
         let took = self.took.map_or("never".to_owned(), |took| format!("{took:.1}"));
         let violations = self.violations.len();
-        println!(
-            "fault={number} name={name} bound={bound:.1} took={took} calls={calls} failed={failed} violations={violations}"
-        );
+        println!("fault={number} name={name} bound={bound:.1} took={took} failed={failed} violations={violations}");
         for words in self.violations.iter().chain(&self.words) {
             eprintln!("  {number} {name}: {words}");
         }

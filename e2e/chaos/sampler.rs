@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(crate) struct Findings {
     /// Most replicas that were wanted since the last time of quiet, by deployment.
     allowed: Mutex<BTreeMap<String, u32>>,
     violations: Mutex<Vec<String>>,
+    /// Faults overlap: what one of them may take, two may take twice.
+    pub(crate) overlapping: AtomicBool,
 }
 
 impl Findings {
@@ -93,7 +96,9 @@ impl Sampler {
             }
         }
         self.suspects.retain(|what, _| seen.contains_key(what));
+        let times = if self.findings.overlapping.load(Ordering::Relaxed) { 2 } else { 1 };
         for (what, grace) in seen {
+            let grace = grace * times;
             let suspect = self.suspects.entry(what.clone()).or_insert(Suspect { since: Instant::now(), told: false });
             if suspect.since.elapsed() > grace && !suspect.told {
                 suspect.told = true;

@@ -47,6 +47,19 @@ impl View {
         self.nodes.iter().filter_map(|(path, (data, _))| status(path, data)).collect()
     }
 
+    /// Whether a condition of a deployment has that reason, or these words in its message.
+    pub(crate) fn says(&self, name: &str, words: &str) -> bool {
+        let status = self.statuses().remove(name);
+        status.is_some_and(|status| {
+            status.conditions.iter().any(|one| one.reason == words || one.message.contains(words))
+        })
+    }
+
+    /// How many endpoints a deployment has.
+    pub(crate) fn served(&self, name: &str) -> usize {
+        self.endpoints().keys().filter(|(of, _)| of == name).count()
+    }
+
     /// (deployment, instance) of every record; whether it may serve.
     pub(crate) fn records(&self) -> BTreeMap<(String, String), bool> {
         let record = |path: &str, data: &[u8], stat: &Stat| match Node::parse(&self.root, path)? {

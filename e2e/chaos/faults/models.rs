@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::Step;
-use crate::bed::{Bed, STEP};
-use crate::procs::send;
+use super::{Step, settled};
+use crate::bed::{Bed, STEP, manifest};
+use crate::procs::{in_container, send};
 
 /// F5: unpublished within a second, started again in its container.
 pub(crate) async fn killed(bed: &Bed) -> anyhow::Result<Step> {
@@ -43,4 +43,34 @@ pub(crate) async fn runner_killed(bed: &Bed) -> anyhow::Result<Step> {
     bed.judge("unpublished", took, Duration::from_secs(7));
     bed.until("the model is gone", STEP, |_| send(model.pid, Signal::CONT).is_err()).await?;
     Ok(Step::Since(since))
+}
+
+/// Takes 500 MB in a container of 128.
+const HUNGRY: &str = "#!/bin/sh\nexec python3 -c 'x = b\"x\" * 500_000_000; import time; time.sleep(1000)'\n";
+/// Ten megabytes on an output that nobody reads, and a daemon that leaves the session.
+const LOUD: &str =
+    "#!/bin/sh\nhead -c 10000000 /dev/zero | tr '\\0' x\nsetsid sleep 1000 &\nexec python3 -I -S dga.py\n";
+
+/// F5: more memory than asked for; the NodeManager ends it, its condition says so, and the others don't notice.
+pub(crate) async fn out_of_memory(bed: &Bed) -> anyhow::Result<Step> {
+    let payload = bed.upload("hungry", &[("run.sh", HUNGRY)]).await?;
+    bed.put("hungry", &manifest("hungry", 1, &payload, "128Mi", "")).await?;
+    let said = |bed: &Bed| bed.view.borrow().says("hungry", "memory");
+    let took = bed.until("a condition speaks of memory", STEP, said).await;
+    bed.delete("hungry").await?;
+    Ok(Step::Took(took?))
+}
+
+/// F7: it never blocks, and its whole tree goes.
+pub(crate) async fn loud(bed: &Bed) -> anyhow::Result<Step> {
+    let dga = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/mock_dga/dga.py"))?;
+    let payload = bed.upload("loud", &[("run.sh", LOUD), ("dga.py", &dga)]).await?;
+    bed.put("loud", &manifest("loud", 1, &payload, "128Mi", "  terminationGracePeriod: 2s\n")).await?;
+    settled(bed).await?;
+    let (model, _, _) = bed.victim("loud")?;
+    let container = model.container().unwrap_or_default();
+    let since = Instant::now();
+    bed.delete("loud").await?;
+    bed.until("its processes are gone", STEP, |_| in_container(&container).is_empty()).await?;
+    Ok(Step::Took(since.elapsed()))
 }
