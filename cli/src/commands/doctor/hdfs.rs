@@ -3,7 +3,7 @@
 pub(super) mod look;
 
 use super::clock::{self, Reading};
-use super::finding::{Check, Finding, Group, all_need};
+use super::finding::{Check, Finding, Group, Severity, all_need};
 
 pub(super) const REACHABLE: Check = Check::new(Group::Hdfs, "hdfs-reachable");
 const SAFE_MODE: Check = Check::new(Group::Hdfs, "hdfs-safe-mode");
@@ -57,7 +57,9 @@ pub(super) fn judge(seen: &Seen) -> Vec<Finding> {
         Ok(name_node) => REACHABLE.ok(format!("{} answers, version {}", seen.fs, name_node.version)),
         Err(_) => REACHABLE.ok(format!("{} answers", seen.fs)),
     };
-    vec![reachable, safe_mode(seen), home(seen), clock(seen)]
+    let safe_mode = safe_mode(seen);
+    let home = home(seen, &safe_mode);
+    vec![reachable, safe_mode, home, clock(seen)]
 }
 
 fn safe_mode(seen: &Seen) -> Finding {
@@ -79,7 +81,10 @@ fn safe_mode(seen: &Seen) -> Finding {
     }
 }
 
-fn home(seen: &Seen) -> Finding {
+fn home(seen: &Seen, safe_mode: &Finding) -> Finding {
+    if safe_mode.severity == Severity::Error {
+        return HOME.needs(SAFE_MODE);
+    }
     match &seen.written {
         Ok(place) if *place == seen.home => HOME.ok(format!("a file was written to {place}, and deleted")),
         Ok(place) => HOME.ok(format!("a file was written to {place}, and deleted; {} can be made there", seen.home)),
@@ -101,7 +106,7 @@ fn clock(seen: &Seen) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Severity::{self, Error, Ok as Fine, Skipped};
+    use super::super::finding::Severity::{Error, Ok as Fine, Skipped};
     use super::*;
 
     fn seen(safe_mode: &str, written: Result<&str, &str>) -> Seen {
@@ -122,15 +127,16 @@ mod tests {
     #[test]
     fn a_hdfs_that_takes_files_is_well() {
         assert_eq!(severities(&seen("", Ok("/user/u/.maas"))), [Fine, Fine, Fine, Fine]);
-        assert!(home(&seen("", Ok("/user/u"))).seen.contains("/user/u/.maas can be made there"));
+        assert!(judge(&seen("", Ok("/user/u")))[2].seen.contains("/user/u/.maas can be made there"));
     }
 
     #[test]
     fn safe_mode_is_told_by_the_web_server_or_by_the_refused_write() {
         let refusal = Err("could not create: Name node is in safe mode.");
-        assert_eq!(severities(&seen("Safe mode is ON.", refusal)), [Fine, Error, Error, Fine]);
+        assert_eq!(severities(&seen("Safe mode is ON.", refusal)), [Fine, Error, Skipped, Fine]);
+        assert_eq!(severities(&seen("", Err("no room"))), [Fine, Fine, Error, Fine]);
         let mute = Seen { name_node: Err("cannot read http://nn:9870".into()), ..seen("", refusal) };
-        assert_eq!(severities(&mute), [Fine, Error, Error, Skipped]);
+        assert_eq!(severities(&mute), [Fine, Error, Skipped, Skipped]);
         let mute = Seen { name_node: Err("cannot read http://nn:9870".into()), ..seen("", Ok("/user/u")) };
         assert_eq!(severities(&mute), [Fine, Fine, Fine, Skipped]);
     }

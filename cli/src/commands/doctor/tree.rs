@@ -109,7 +109,8 @@ fn acl(seen: &Seen) -> Finding {
         Some(Ok(false)) => ACL.ok(format!("{} is not open to world:anyone", seen.root)),
         Some(Ok(true)) => ACL.warning(
             format!("anyone may write {} (world:anyone)", seen.root),
-            "set an ACL on the tree's root before the first start, which all below it take; `maasctl service start --secure` then refuses an open one",
+            "make the tree's parent with an ACL of scheme ip that lets the cluster's hosts in, before the first start: all below \
+             takes it, and `maasctl service start --secure` refuses an open tree",
             "who writes a spec runs programs on the cluster",
         ),
         Some(Err(error)) => ACL.skipped(error.clone()),

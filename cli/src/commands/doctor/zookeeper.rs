@@ -183,7 +183,8 @@ fn acl(root_open: &Result<bool, String>) -> Finding {
         Ok(false) => ACL.ok("the root is not open to world:anyone"),
         Ok(true) => ACL.warning(
             "anyone may write the root (world:anyone)",
-            "close the root, and let nobody reach ZooKeeper's port but the cluster's hosts",
+            "let nobody reach ZooKeeper's port but the cluster's hosts; an ACL must let these in by address (scheme ip), since maas has no \
+             identity at ZooKeeper yet",
             "who writes znodes can take any service of this ZooKeeper down",
         ),
         Err(error) => ACL.skipped(error.clone()),

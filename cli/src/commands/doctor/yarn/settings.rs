@@ -176,8 +176,7 @@ fn http_auth(conf: &Conf) -> Finding {
     if kind.eq_ignore_ascii_case("simple") && is_on(conf, "hadoop.http.authentication.simple.anonymous.allowed", true) {
         return HTTP_AUTH.warning(
             "anonymous requests are served",
-            "let nobody reach ports 8088 and 8042 but the cluster's hosts and its users' gateway; \
-             set hadoop.http.authentication.simple.anonymous.allowed to false",
+            "let nobody reach the ports of the web servers (8088, 8042) but the cluster's hosts and its users' gateway",
             "the REST interface starts any program as any user: worms look for open ports 8088",
         );
     }
