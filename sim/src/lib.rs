@@ -219,7 +219,9 @@ impl World {
     pub fn node_returns(&mut self, n: usize) {
         self.note(format!("node {n} is back"));
         let living: BTreeSet<ContainerId> = self.runners.keys().copied().collect();
-        self.yarn.revive(n, |id| living.contains(id));
+        for id in self.yarn.revive(n, |id| living.contains(id)) {
+            self.later(100, Occurrence::CleanUp(id));
+        }
     }
 
     // --- time ---------------------------------------------------------------------------------------------------
@@ -256,6 +258,8 @@ impl World {
             Occurrence::Allocate(n, request) => self.allocate(n, &request),
             Occurrence::Start(n, container) => self.start(n, &container),
             Occurrence::Runner(id, step) => self.step_runner(id, step),
+            // Unless its node came back meanwhile, and it with it.
+            Occurrence::CleanUp(id) if self.yarn.containers.contains_key(&id) => {}
             Occurrence::CleanUp(id) => self.end_runner(id),
             Occurrence::Expire(session) => {
                 let gone = self.tree.expire(session);

@@ -56,8 +56,8 @@ pub struct Yarn {
     updated: Vec<NodeReport>,
     previous: Vec<Container>,
     reserved: Option<(AskKey, NodeId, i64)>,
-    /// What runs on nodes that are taken for lost.
-    orphans: BTreeMap<ContainerId, Known>,
+    /// What runs on nodes that are taken for lost, and whether this ResourceManager has ever known it.
+    orphans: BTreeMap<ContainerId, (Known, bool)>,
     serial: i64,
 }
 
@@ -93,9 +93,14 @@ impl Yarn {
         if node.up { node.memory - used.map(|k| k.container.resource.memory_mb).sum::<i64>() } else { 0 }
     }
 
+    fn free_on(&self, id: &NodeId) -> i64 {
+        self.nodes.iter().find(|n| n.id == *id).map_or(0, |n| self.free(n))
+    }
+
     fn headroom(&self) -> i64 {
         let free: i64 = self.nodes.iter().map(|n| self.free(n)).sum();
-        free - self.reserved.as_ref().map_or(0, |(_, _, memory)| *memory)
+        // More may be in use than there is, after the loss of a node with room kept elsewhere.
+        (free - self.reserved.as_ref().map_or(0, |(_, _, memory)| *memory)).max(0)
     }
 
     fn largest(&self) -> i64 {
@@ -187,11 +192,24 @@ impl Yarn {
         if self.reserved.as_ref().is_some_and(|(key, _, _)| !self.asks.contains_key(key)) {
             self.reserved = None;
         }
-        while let Some((key, memory)) = self.asks.iter().next().map(|(k, (m, _))| (*k, *m)) {
+        loop {
+            // A node with a reservation serves that alone, whatever comes before it (`allocateFromReservedContainer`), and
+            // with the size that it was made with, though the ask may have another by now: the container stands.
+            if let Some((key, node, size)) = self.reserved.clone()
+                && self.free_on(&node) >= size
+                && self.places.get(&key).and_then(VecDeque::front).is_none_or(|(at, _)| *at == node)
+            {
+                self.reserved = None;
+                let place = self.places.get_mut(&key).and_then(VecDeque::pop_front);
+                self.grant(key, size, node, place.map(|(_, id)| id));
+                continue;
+            }
+            let Some((key, memory)) = self.asks.iter().next().map(|(k, (m, _))| (*k, *m)) else { return };
             let own = self.reserved.take_if(|(of, _, _)| *of == key);
-            let reserved = self.reserved.as_ref().map(|(_, node, _)| node);
-            let usable = self.nodes.iter().filter(|n| n.up && reserved != Some(&n.id));
             let place = self.places.get_mut(&key).and_then(VecDeque::pop_front);
+            let other = own.as_ref().filter(|(_, _, size)| *size != memory).map(|(_, node, _)| node);
+            let reserved = self.reserved.as_ref().map(|(_, node, _)| node);
+            let usable = self.nodes.iter().filter(|n| n.up && reserved != Some(&n.id) && other != Some(&n.id));
             // The first that does not fit stops all others; where only the nodes are too full, one is reserved.
             if memory > self.headroom() {
                 self.reserved = self.reserved.take().or(own);
@@ -258,19 +276,19 @@ impl Yarn {
         known.is_some()
     }
 
-    /// The master's process ended: the next attempt keeps what runs. Returns what was started too lately for that.
+    /// The master's process ended: the next attempt keeps what runs, and is told of what has ended, which is also what was
+    /// not started or too lately for that (`RMAppAttemptImpl.transferStateFromAttempt`). Returns the latter.
     pub fn next_attempt(&mut self, now: u64) -> Vec<ContainerId> {
         self.attempt += 1;
         self.registered = false;
         self.reserved = None;
         self.asks.clear();
         self.allocated.clear();
-        self.completed.clear();
         self.previous.clear();
         let runs = |k: &Known| k.started.is_some_and(|at| now >= at + NODE_HEARTBEAT);
         let lost = self.containers.iter().filter(|(_, k)| !runs(k)).map(|(id, _)| *id).collect::<Vec<_>>();
         for id in &lost {
-            self.containers.remove(id);
+            self.end(*id, -100, "not kept");
         }
         lost
     }
@@ -282,6 +300,7 @@ impl Yarn {
         self.asks.clear();
         self.allocated.clear();
         self.containers.retain(|_, k| k.started.is_some());
+        self.orphans.values_mut().for_each(|(_, lost_here)| *lost_here = false);
         // A NodeManager takes no token of an earlier ResourceManager.
         self.startable.clear();
         // A NodeManager tells of an end until the master is known to have heard of it (RMNodeImpl, containers to be removed
@@ -298,30 +317,35 @@ impl Yarn {
     pub fn lose(&mut self, n: usize) -> Vec<ContainerId> {
         self.nodes[n].up = false;
         let id = self.nodes[n].id.clone();
+        self.reserved.take_if(|(_, node, _)| *node == id);
         let on = self.containers.iter().filter(|(_, k)| k.container.node == id).map(|(id, _)| *id);
         let on = on.collect::<Vec<ContainerId>>();
         for id in &on {
             let known = self.containers[id].clone();
             self.end(*id, -100, "lost");
-            self.orphans.insert(*id, known);
+            self.orphans.insert(*id, (known, true));
         }
         self.report(id, NodeState::Lost);
         on
     }
 
-    /// It is back; what still runs there has its place again, which of this attempt's containers is untold.
-    pub fn revive(&mut self, n: usize, lives: impl Fn(&ContainerId) -> bool) {
+    /// It is back. What still runs there is ended by it: the ResourceManager takes in the containers only of a node that it
+    /// has not taken for lost itself (`RMNodeImpl.AddNodeTransition`). After a restart since, they have their place again,
+    /// untold. Returns what is ended.
+    pub fn revive(&mut self, n: usize, lives: impl Fn(&ContainerId) -> bool) -> Vec<ContainerId> {
         self.nodes[n].up = true;
         let id = self.nodes[n].id.clone();
-        let (back, away) = std::mem::take(&mut self.orphans).into_iter().partition(|(_, k)| k.container.node == id);
-        self.orphans = away;
-        for (id, known) in BTreeMap::into_iter(back).filter(|(id, _)| lives(id)) {
-            // AbstractYarnScheduler.recoverContainersOnNode: those of earlier attempts are told with a heartbeat.
-            if id.attempt.attempt < self.attempt {
-                self.previous.push(known.container.clone());
+        let mut ended = Vec::new();
+        for (container, (known, lost_here)) in std::mem::take(&mut self.orphans) {
+            if known.container.node != id {
+                self.orphans.insert(container, (known, lost_here));
+            } else if lost_here {
+                ended.push(container);
+            } else if lives(&container) {
+                self.containers.insert(container, known);
             }
-            self.containers.insert(id, known);
         }
         self.report(id, NodeState::Running);
+        ended
     }
 }
