@@ -10,7 +10,7 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build failpoints seeded-bugs schema tools clean
+.PHONY: demo test lint bench verify build failpoints sim seeded-bugs schema tools clean
 
 demo: build
 	@e2e/demo.sh
@@ -34,6 +34,10 @@ build: tools
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile runner --locked -p maas-runner --target $(HOST) --target-dir $(STATIC)
 	@install -m 755 target/release/maasctl target/release/maas-operator target/release/cluster cli/bin/maas_service.sh cli/bin/maas_deploy.sh $(STATIC)/$(HOST)/runner/maas-runner $(BIN)
 	@$(BIN)/cluster fetch
+
+# Deep simulation: SIM_SECONDS (480), SIM_SEED (1).
+sim: tools
+	$(CARGO) run --release --locked -q -p maas-sim
 
 # Each seeded bug, and the test that notices it.
 seeded-bugs: tools

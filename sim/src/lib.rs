@@ -9,6 +9,7 @@ pub mod operator;
 pub mod oracle;
 pub mod runner;
 pub mod tree;
+pub mod workload;
 pub mod yarn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,8 @@ pub struct World {
     /// Operators can't write, and know it.
     pub unsent: bool,
     pub trace: Vec<String>,
+    /// Occurrences so far: in the state after each, all that must always hold was looked at.
+    pub states: u64,
     pub watch: Watch,
 }
 
@@ -117,6 +120,7 @@ impl World {
             deaf: false,
             unsent: false,
             trace: Vec::new(),
+            states: 0,
             watch: Watch::default(),
         };
         world.write(&[Op::Create { path: "/maas".to_owned(), data: Vec::new(), ephemeral: false }]);
@@ -249,6 +253,7 @@ impl World {
     }
 
     fn happen(&mut self, what: Occurrence) {
+        self.states += 1;
         match what {
             Occurrence::Core(n, event) => self.tell(n, event),
             Occurrence::Wake(n) => self.wake(n),

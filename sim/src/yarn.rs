@@ -293,8 +293,10 @@ impl Yarn {
         lost
     }
 
-    /// The ResourceManager itself starts anew, work-preserving: asks and what was not started are forgotten, untold.
+    /// The ResourceManager itself starts anew, work-preserving: asks and what was not started are forgotten, untold. Ends
+    /// that were told without another heartbeat since are told again: the NodeManagers have not been told to forget them.
     pub fn restart(&mut self) {
+        self.completed.extend(self.last.take().into_iter().flat_map(|last| last.completed));
         self.registered = false;
         self.reserved = None;
         self.asks.clear();
