@@ -25,8 +25,13 @@ export each=$((seconds * jobs / targets))
 
 # The corpus in the repository is only read: what is found goes to the first folder.
 fuzz() {
-    mkdir -p "$work/$1/found" "fuzz/corpus/$1"
-    "$2" "$work/$1/found" "fuzz/corpus/$1" "fuzz/hostile/$1" -max_total_time="$each" -seed="$seed" -max_len=4096 \
+    mkdir -p "$work/$1/found"
+    # Longer ones stand among the hostile files.
+    case $1 in
+        paths | quantities | legacy) longest=256 ;;
+        *) longest=2048 ;;
+    esac
+    "$2" "$work/$1/found" "fuzz/corpus/$1" "fuzz/hostile/$1" -max_total_time="$each" -seed="$seed" -max_len=$longest \
         -len_control=20 -print_final_stats=1 -artifact_prefix="$work/$1/" -rss_limit_mb=1024 -timeout=10 \
         >"$work/$1.log" 2>&1
     code=$?

@@ -223,12 +223,18 @@ fn document_of(text: &str, line: u32) -> Result<Option<Manifest>, Faults> {
         Some(Err(more)) => faults.extend(more),
         Some(Ok(_)) | None => {}
     }
-    if faults.is_empty() { Ok(None) } else { Err(moved(faults, line)) }
+    if faults.is_empty() { Ok(None) } else { Err(moved(faults, text, line)) }
 }
 
 /// Faults of a document at their lines in the whole input.
-fn moved(mut faults: Vec<Fault>, line: u32) -> Faults {
+fn moved(mut faults: Vec<Fault>, text: &str, line: u32) -> Faults {
+    // What is missing at the end is reported on a line behind the last: an editor has none there.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let (lines, last) = text.lines().fold((0, ""), |(count, _), line| (count + 1, line));
     for fault in &mut faults {
+        if fault.line > number(lines) {
+            (fault.line, fault.column) = (number(lines.max(1)), number(last.chars().count() + 1));
+        }
         fault.line = fault.line.saturating_add(line - 1);
     }
     faults.sort_by_key(|f| (f.line, f.column));

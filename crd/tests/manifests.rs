@@ -235,6 +235,11 @@ fn every_fault_is_told_at_its_place_with_what_to_do() {
         ("a: 'b\nc\n".to_owned(), "line 1, column 4: not YAML: invalid indentation in quoted scalar"),
         ("a: [".to_owned(), "line 1, column 5: not YAML: while parsing a node, did not find expected node content"),
         ("a:\n\t- b".to_owned(), "line 2, column 2: not YAML: tabs disallowed within this context (block indentation)"),
+        (
+            "a: 1\n? ".to_owned(),
+            "line 1, column 1: apiVersion: is required (write apiVersion: maas/v1)\nline 1, column 1: kind: is required (write kind: ModelDeployment)",
+        ),
+        (format!("{GOOD}? "), "line 8, column 3: ~: unknown field (known ones are apiVersion, kind, metadata, spec)"),
         ("a: b\0".to_owned(), "line 1, column 5: a NUL character (take it out)"),
     ];
     let wrong: Vec<String> = table

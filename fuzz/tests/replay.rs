@@ -75,6 +75,10 @@ fn every_property_holds_of_the_corpus_and_of_what_is_left_of_it_at_every_byte() 
         assert!(!files.is_empty(), "{}", target.name);
         for (name, bytes) in &files {
             is_quick(target, name, bytes);
+            // What fuzzing found bears its digest as name, and is mutated enough.
+            if name.len() == 40 {
+                continue;
+            }
             // Short ones at every byte, longer ones at some three hundred.
             for end in (0..bytes.len()).step_by(bytes.len() / 300 + 1) {
                 (target.check)(&bytes[..end]);

@@ -149,18 +149,20 @@ impl Conf {
     }
 }
 
-/// The first innermost `${name}` that starts at or after `from`: start, end, name.
+/// The first innermost `${name}` that starts at or after `from`: start, end, name. One pass: only the last `${` before a
+/// brace can be innermost.
 fn variable(text: &str, from: usize) -> Option<(usize, usize, &str)> {
     let mut at = from;
     loop {
-        let start = at + text.get(at..)?.find("${")?;
-        let inner = text.get(start + 2..)?;
-        let close = inner.find('}')?;
-        let name = inner.get(..close)?;
-        if !name.contains(['$', ' ', '\n']) && !name.is_empty() {
-            return Some((start, start + 2 + close + 1, name));
+        let close = at + text.get(at..)?.find('}')?;
+        let before = text.get(at..close)?;
+        if let Some(start) = before.rfind("${") {
+            let name = before.get(start + 2..)?;
+            if !name.contains(['$', ' ', '\n']) && !name.is_empty() {
+                return Some((at + start, close + 1, name));
+            }
         }
-        at = start + 2;
+        at = close + 1;
     }
 }
 
@@ -217,6 +219,14 @@ mod tests {
             (0..30).map(|i| (format!("v{i}"), format!("${{v{}}}${{v{}}}{}", i + 1, i + 1, "y".repeat(9000)))).collect();
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert!(properties(&pairs).get("v0").unwrap().len() <= MAX_VALUE);
+    }
+
+    #[test]
+    fn a_value_of_nothing_but_openings_takes_no_time() {
+        let conf = properties(&[("a", &format!("{}${{b}}}}", "${".repeat(20_000))), ("b", "${a}")]);
+        let since = std::time::Instant::now();
+        assert!(conf.get("a").unwrap().len() <= MAX_VALUE);
+        assert!(since.elapsed() < std::time::Duration::from_secs(1), "{:?}", since.elapsed());
     }
 
     #[test]

@@ -90,11 +90,6 @@ pub(crate) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
     }
     let mut builder = Builder { events: Parser::new_from_str(text), faults: Vec::new() };
     let root = builder.document().unwrap_or_default();
-    // What is missing at the end is reported on a line behind the last: an editor has none there.
-    let (lines, last) = text.lines().fold((0, ""), |(count, _), line| (count + 1, line));
-    for fault in builder.faults.iter_mut().filter(|fault| fault.line > number(lines)) {
-        (fault.line, fault.column) = (number(lines.max(1)), number(last.chars().count() + 1));
-    }
     (root, builder.faults)
 }
 

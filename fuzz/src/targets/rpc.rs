@@ -1,5 +1,7 @@
 //! What ResourceManager and NodeManager send: frames, headers, exceptions, and the offers of SASL.
 
+use std::sync::LazyLock;
+
 use hadoop_rpc::testing::{answers, handshake};
 use hadoop_rpc::{Auth, Token};
 
@@ -14,6 +16,9 @@ pub const TARGET: Target = Target { name: "rpc", check, verdict };
 
 const CALLS: u32 = 3;
 const PASSWORD: &[u8] = b"the password of a token";
+
+/// What a server that says nothing is sent.
+static SIMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| handshake(b"", &Auth::Simple { user: "ann".to_owned() }).1);
 
 fn token() -> Auth {
     let password = PASSWORD.to_vec();
@@ -33,8 +38,9 @@ fn check(bytes: &[u8]) {
     assert!(outcome.is_err(), "a server that knows no password was believed");
     assert!(written.len() <= 4096 + 4 * bytes.len(), "{} bytes for {}", written.len(), bytes.len());
     assert!(!written.windows(PASSWORD.len()).any(|window| window == PASSWORD), "the password was sent");
-    let (outcome, written) = handshake(bytes, &Auth::Simple { user: "ann".to_owned() });
-    assert!(outcome.is_ok() && written == handshake(b"", &Auth::Simple { user: "ann".to_owned() }).1);
+    let ann = Auth::Simple { user: "ann".to_owned() };
+    let (outcome, written) = handshake(bytes, &ann);
+    assert!(outcome.is_ok() && written == *SIMPLE, "{outcome:?}");
 }
 
 fn verdict(bytes: &[u8]) -> String {
