@@ -52,7 +52,6 @@ impl Bed {
         let default = if has_fail_points { fail_points } else { target.join("dist") };
         let bin = std::env::var_os("MAAS_CHAOS_BIN").map_or(default, PathBuf::from);
         let scratch = tempfile::tempdir()?;
-        std::fs::write(scratch.path().join("exclude"), "")?;
         let cluster = profile(scratch.path())?.start().await?;
         let dir = cluster.dir().to_owned();
         let namer = move |peer| procs::who(peer, &dir);
@@ -172,6 +171,12 @@ impl Bed {
         self.put(name, &self.dga(name, replicas)).await
     }
 
+    /// Reasons and messages of a deployment's conditions.
+    pub(crate) fn told(&self, name: &str) -> Vec<String> {
+        let status = self.view.borrow().statuses().remove(name).unwrap_or_default();
+        status.conditions.iter().map(|one| format!("{}: {} {}", one.type_, one.reason, one.message)).collect()
+    }
+
     /// Deletes a spec and waits until nothing is left of it.
     pub(crate) async fn delete(&self, name: &str) -> anyhow::Result<()> {
         if let Some(read) = get_spec(&self.store, &Namespace::default(), &name.parse()?).await? {
@@ -281,8 +286,7 @@ fn profile(scratch: &Path) -> anyhow::Result<maas_e2e::ClusterBuilder> {
         .yarn("yarn.resourcemanager.nm-tokens.master-key-rolling-interval-secs", "61")
         // F5: by stock settings memory is left to cgroups, which the default executor has not, so that nobody looks at it.
         .yarn("yarn.nodemanager.resource.memory.enforced", "false")
-        // F25: nodes that are to leave. F33: a node is sick while its health script says ERROR.
-        .yarn("yarn.resourcemanager.nodes.exclude-path", &scratch.join("exclude").display().to_string())
+        // F33: a node is sick while its health script says ERROR.
         .yarn("yarn.nodemanager.health-checker.script.path", &health.display().to_string())
         .yarn("yarn.nodemanager.health-checker.interval-ms", "1000"))
 }

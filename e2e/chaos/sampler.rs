@@ -115,8 +115,9 @@ fn instances(view: &View, processes: &[Process], findings: &Findings, seen: &mut
     let records = view.records();
     let mut allowed = lock(&findings.allowed);
     for (name, wanted) in view.specs() {
+        // One that can't be read keeps what it had, which nobody here knows.
         let most = allowed.entry(name).or_default();
-        *most = wanted.replicas.map_or(*most, |replicas| (*most).max(replicas));
+        *most = wanted.replicas.map_or(u32::MAX - SURGE, |replicas| (*most).max(replicas));
     }
     let mut running: BTreeMap<&str, u32> = BTreeMap::new();
     for process in processes.iter().filter(|process| process.role == Role::Runner) {

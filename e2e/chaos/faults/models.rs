@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use rustix::process::Signal;
 
 use super::{Step, settled};
@@ -56,7 +57,8 @@ pub(crate) async fn out_of_memory(bed: &Bed) -> anyhow::Result<Step> {
     let payload = bed.upload("hungry", &[("run.sh", HUNGRY)]).await?;
     bed.put("hungry", &manifest("hungry", 1, &payload, "128Mi", "")).await?;
     let said = |bed: &Bed| bed.view.borrow().says("hungry", "memory");
-    let took = bed.until("a condition speaks of memory", STEP, said).await;
+    let took = bed.until("a condition speaks of memory", STEP / 3, said).await;
+    let took = took.with_context(|| format!("conditions: {:?}", bed.told("hungry")));
     bed.delete("hungry").await?;
     Ok(Step::Took(took?))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use maas_e2e::Weather;
 use rustix::process::Signal;
 
@@ -131,33 +131,6 @@ pub(crate) async fn full(bed: &Bed) -> anyhow::Result<Step> {
     let took = settled(bed).await?.saturating_duration_since(since);
     bed.delete("greedy").await?;
     Ok(Step::Took(took))
-}
-
-/// F25: a node is taken out of service, and comes back.
-pub(crate) async fn decommissioned(bed: &Bed) -> anyhow::Result<Step> {
-    let node = bed.node_to_harm()?;
-    let exclude = bed.scratch.path().join("exclude");
-    std::fs::write(&exclude, format!("{}\n", bed.host(node)))?;
-    refresh_nodes(bed).await?;
-    let took = elsewhere(bed, node).await;
-    std::fs::write(&exclude, "")?;
-    refresh_nodes(bed).await?;
-    let took = took?;
-    // It was told to end.
-    let ended = |bed: &Bed| bed.cluster.node_manager(node).pid().is_none();
-    bed.until("the NodeManager has ended", STEP, ended).await?;
-    bed.cluster.node_manager(node).start().await?;
-    bed.cluster.await_node_running(node).await?;
-    Ok(Step::Took(took))
-}
-
-async fn refresh_nodes(bed: &Bed) -> anyhow::Result<()> {
-    let mut tool = bed.cluster.tool("org.apache.hadoop.yarn.client.cli.RMAdminCLI", &["-refreshNodes"]);
-    let output = tokio::task::spawn_blocking(move || tool.output()).await?.context("run RMAdminCLI")?;
-    if !output.status.success() {
-        bail!("-refreshNodes: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(())
 }
 
 /// F27: keys are rolled every 61 s here; after three rolls all that needs a token still works.

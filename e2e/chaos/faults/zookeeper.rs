@@ -28,9 +28,9 @@ pub(crate) async fn expired(bed: &Bed, whose: &str) -> anyhow::Result<Step> {
     Ok(Step::Since(Instant::now()))
 }
 
-/// F16: the way to ZooKeeper is cut, for less than a session; an edit made meanwhile is followed.
-pub(crate) async fn cut(bed: &Bed, whose: &str) -> anyhow::Result<Step> {
-    bed.zookeeper.set(&one_of(bed, whose)?, Weather::Cut);
+/// F16: the way to ZooKeeper is away, for less than a session; an edit made meanwhile is followed.
+pub(crate) async fn away(bed: &Bed, whose: &str, weather: Weather) -> anyhow::Result<Step> {
+    bed.zookeeper.set(&one_of(bed, whose)?, weather);
     bed.scale("two", 3).await?;
     pause(4.0).await;
     bed.zookeeper.clear();

@@ -4,7 +4,6 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
-    process::Command,
 };
 
 use super::{Cluster, Node, builder::Parts};
@@ -125,16 +124,6 @@ impl Cluster {
             probe,
         };
         Daemon::spawn(launch, self.http.clone())
-    }
-
-    /// A command that runs a class of Hadoop's own with the clients' configuration, such as the admin tools.
-    #[must_use]
-    pub fn tool(&self, class: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.installation.java);
-        command.args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]);
-        command.arg(format!("{}:{}", self.installation.class_path, self.conf_dir().display()));
-        command.arg(class).args(arguments).current_dir(&self.dir);
-        command
     }
 
     fn path(&self, name: &str) -> String {
