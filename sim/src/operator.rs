@@ -11,6 +11,7 @@ use maas_store::{Change, CommitError, Node, Op};
 
 use crate::fault::Fault;
 use crate::runner::{self, Runner};
+use crate::yarn::Start;
 use crate::{Occurrence, SESSION, World, root};
 
 pub struct Slot {
@@ -217,8 +218,9 @@ impl World {
             Effect::Signal(id, _) => self.later(3, Occurrence::Runner(id, runner::Step::Signal)),
             Effect::Stop(id, _) => {
                 self.note(format!("operator {n} stops {id}"));
-                self.yarn.startable.remove(&id);
-                self.end_container(id, -105);
+                if self.yarn.stop(id) {
+                    self.end_runner(id);
+                }
             }
             Effect::List(key, number, path) => {
                 let answer = self.hdfs.get(&path).cloned();
@@ -334,17 +336,10 @@ impl World {
         if self.hits(Fault::StartLost(at)) {
             return self.later(200, Occurrence::Core(n, Event::Started(container.id, cut())));
         }
-        let known = match self.yarn.containers.get_mut(&container.id) {
-            Some(known) => {
-                known.started.get_or_insert(self.now);
-                true
-            }
-            None => false,
-        };
+        let known = self.yarn.containers.contains_key(&container.id);
         // A NodeManager takes the token of a container that the ResourceManager has dropped, until it is told so.
-        let taken = self.yarn.startable.remove(&container.id);
-        let running = self.runners.contains_key(&container.id);
-        if taken && !running {
+        let start = self.yarn.start(container.id, self.now);
+        if start == Start::Begun {
             self.begin(container.id, container);
             if !known {
                 self.later(1_000, Occurrence::CleanUp(container.id));
@@ -353,10 +348,10 @@ impl World {
         if self.hits(Fault::CrashAtStart(at)) {
             return self.kill_operator(n);
         }
-        let answer = match taken || running {
+        let answer = match start {
             _ if self.hits(Fault::StartAnswerLost(at)) => cut(),
-            true => Ok(()),
-            false => Err(("unknown container".to_owned(), false)),
+            Start::Begun | Start::Again => Ok(()),
+            Start::Refused => Err(("unknown container".to_owned(), false)),
         };
         self.later(2, Occurrence::Core(n, Event::Started(container.id, answer)));
     }

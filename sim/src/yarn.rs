@@ -31,6 +31,14 @@ pub struct Known {
 /// Priority and allocation request id.
 pub type AskKey = (i32, i64);
 
+/// What became of a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Begun,
+    Again,
+    Refused,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Yarn {
     pub application: ApplicationId,
@@ -48,6 +56,8 @@ pub struct Yarn {
     pub places: BTreeMap<AskKey, VecDeque<(NodeId, ContainerId)>>,
     /// Where the next reservation goes; the node with most room unless said.
     pub reserve_on: Option<NodeId>,
+    /// Started by a NodeManager at some time.
+    taken: BTreeSet<ContainerId>,
     registered: bool,
     response_id: i32,
     last: Option<AllocateResponse>,
@@ -75,6 +85,7 @@ impl Yarn {
             startable: BTreeSet::new(),
             places: BTreeMap::new(),
             reserve_on: None,
+            taken: BTreeSet::new(),
             registered: false,
             response_id: 0,
             last: None,
@@ -252,12 +263,27 @@ impl Yarn {
         }
     }
 
-    /// A NodeManager is told to start a container; whether it takes it.
-    pub fn start(&mut self, id: ContainerId, now: u64) -> bool {
+    /// A NodeManager is told to start a container. It takes each once, and says of a second start that it has had the first,
+    /// also when that one is over (`ContainerManagerImpl`, "Attempt to relaunch the same container").
+    pub fn start(&mut self, id: ContainerId, now: u64) -> Start {
+        if !self.startable.remove(&id) {
+            return if self.taken.contains(&id) { Start::Again } else { Start::Refused };
+        }
+        self.taken.insert(id);
         if let Some(known) = self.containers.get_mut(&id) {
             known.started.get_or_insert(now);
         }
-        self.startable.remove(&id)
+        Start::Begun
+    }
+
+    /// A NodeManager is told to stop a container; whether it has ever had it. Else the container stays allocated, and may
+    /// be started still.
+    pub fn stop(&mut self, id: ContainerId) -> bool {
+        let had = self.taken.contains(&id);
+        if had {
+            self.end(id, -105, "stopped");
+        }
+        had
     }
 
     /// A container is over; whether the ResourceManager knew it.
@@ -305,10 +331,19 @@ impl Yarn {
         self.orphans.values_mut().for_each(|(_, lost_here)| *lost_here = false);
         // A NodeManager takes no token of an earlier ResourceManager.
         self.startable.clear();
-        // A NodeManager tells of an end until the master is known to have heard of it (RMNodeImpl, containers to be removed
-        // from the NodeManager follow the pull by the attempt), so also to the next ResourceManager.
-        let untold = self.last.take().map(|last| last.completed).unwrap_or_default();
-        self.completed.splice(0..0, untold);
+        for id in self.nodes.iter().filter(|node| node.up).map(|node| node.id.clone()).collect::<Vec<_>>() {
+            self.report(id, NodeState::Running);
+        }
+    }
+
+    /// A node dies while the ResourceManager is away, which then never knew it. Returns its containers.
+    pub fn lose_unseen(&mut self, n: usize) -> Vec<ContainerId> {
+        self.nodes[n].up = false;
+        let id = self.nodes[n].id.clone();
+        let on = self.containers.iter().filter(|(_, k)| k.container.node == id).map(|(id, _)| *id);
+        let on = on.collect::<Vec<ContainerId>>();
+        self.containers.retain(|id, _| !on.contains(id));
+        on
     }
 
     fn report(&mut self, id: NodeId, state: NodeState) {
