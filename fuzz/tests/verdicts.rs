@@ -16,8 +16,10 @@ use maas_store::{Op, SPEC_LIMIT, decode_status};
 const ONLY_THE_COMMAND_LINE_TAKES: [(&str, &str); 1] =
     [("kind-list.yaml", "it takes a List apart, as `get -o yaml` prints it: the tree never holds one")];
 /// What the schema takes and nobody else, beside what `is_beyond_schema` says of amounts, lengths and spellings.
-const ONLY_THE_SCHEMA_TAKES: [(&str, &str); 1] =
-    [("yaml-tag-str-on-a-number.yaml", "the tag is gone once the document is JSON")];
+const ONLY_THE_SCHEMA_TAKES: [(&str, &str); 2] = [
+    ("yaml-json-duplicate-spec-hides-a-fault.yaml", "of a key that stands twice, JSON's readers keep the last"),
+    ("yaml-tag-str-on-a-number.yaml", "the tag is gone once the document is JSON"),
+];
 /// What only the schema refuses.
 const ONLY_THE_SCHEMA_REFUSES: [(&str, &str); 1] =
     [("namespace-null-is-the-default.yaml", "a field without a value counts as left out, which editors may warn of")];

@@ -28,7 +28,6 @@ pub fn is_beyond_schema(fault: &Fault) -> bool {
     amounts.iter().any(|end| fault.path.ends_with(end))
         || spelling.is_some_and(|number| number.contains(['e', 'E', '.', '+', '-']))
         || fault.message == "is longer than 4096 bytes"
-        || fault.message.ends_with("stands here a second time")
         || fault.message == "merge keys are not supported: write the values out"
         || fault.path.is_empty()
 }
@@ -76,7 +75,9 @@ fn json(bytes: &[u8], faults: &Faults) {
         return;
     }
     let Ok(document) = serde_json::from_slice(bytes) else { return };
-    if schema_takes(&document) {
+    // Of a key that stands twice, JSON's readers keep the last: they see another document.
+    let twice = faults.0.iter().any(|fault| fault.message.ends_with("stands here a second time"));
+    if !twice && schema_takes(&document) {
         let all = faults.0.iter().all(is_beyond_schema);
         assert!(all, "the schema takes what is refused: {faults}\n{document}");
     }
