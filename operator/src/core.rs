@@ -85,6 +85,8 @@ pub struct Core {
     fence: Fence,
     reading: bool,
     read_at: Option<u64>,
+    /// Take-overs in a row that were not accepted.
+    not_taken: u32,
     session: Option<i64>,
     view: View,
     cache: Cache,
@@ -123,6 +125,7 @@ impl Core {
             fence: Fence::Unread,
             reading: false,
             read_at: None,
+            not_taken: 0,
             session: None,
             view: View::None,
             cache: Cache::default(),
@@ -273,6 +276,7 @@ impl Core {
     fn held(&mut self, epoch: u32, version: i32, out: &mut Vec<Effect>) {
         let first = !matches!(self.fence, Fence::Held { .. });
         self.fence = Fence::Held { epoch, version };
+        self.not_taken = 0;
         self.announced = false;
         if first {
             out.push(Effect::Say(Level::Info, format!("holding epoch {epoch}")));
@@ -438,7 +442,8 @@ impl Core {
             (Purpose::Leader { version, epoch }, Ok(_)) => self.held(epoch, version, out),
             (Purpose::Take { .. } | Purpose::Leader { .. }, Err(error)) => {
                 out.push(Effect::Say(Level::Warn, format!("taking over is not settled: {error}; reading again")));
-                self.read_at = Some(now.mono + RETRY);
+                self.not_taken = self.not_taken.saturating_add(1);
+                self.read_at = Some(now.mono + RETRY.saturating_mul(1 << self.not_taken.min(10)).min(RETRY_MAX));
             }
             (Purpose::Deployment(planned), result) => self.planned(now, &planned, result, out),
             (Purpose::Unknown(ids), Ok(_)) => self.rm.give_back(now, &ids, out),
@@ -525,6 +530,8 @@ impl Core {
             self.read_operator(out);
         }
         self.rm.register(now, out);
+        let unheard = self.rm.stop_awaiting(now);
+        self.rm_moved(unheard);
         if let Fence::Held { epoch, version } = self.fence
             && (self.view == View::Whole || seeded(Bug::HarmWithoutView))
             && (self.rm.is_fresh(now) || seeded(Bug::HarmWithoutHeartbeat))

@@ -214,6 +214,15 @@ impl World {
         }
     }
 
+    /// A host dies with all on it while the ResourceManager restarts.
+    pub fn lose_host_unseen(&mut self, n: usize) {
+        self.note(format!("host {n} dies while the ResourceManager restarts"));
+        for id in self.yarn.lose_unseen(n) {
+            self.end_runner(id);
+        }
+        self.yarn.restart();
+    }
+
     /// The ResourceManager takes a node for lost whose containers run on.
     pub fn lose_node(&mut self, n: usize) {
         self.note(format!("node {n} is lost"));

@@ -114,4 +114,6 @@ pub(crate) enum Stage {
         tries: u32,
     },
     Running,
+    /// Its node did not come back to a ResourceManager that restarted.
+    Unheard,
 }

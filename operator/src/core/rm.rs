@@ -25,6 +25,9 @@ const BRISK_FOR: u64 = 15_000;
 const START_WATCHED_FOR: u64 = 2_000;
 /// Wait before a registration or heartbeat that failed is tried again.
 const RETRY: u64 = 200;
+/// A node that has not come back so long after the ResourceManager's restart is lost, though nobody says so: the
+/// ResourceManager's own patience (yarn.nm.liveness-monitor.expiry-interval-ms, by default) with nodes that it knows.
+const NODE_AWAITED_FOR: u64 = 600_000;
 /// Without a heartbeat this recent, nothing is decided.
 const FRESH: u64 = 30_000;
 /// Times a start whose answer was lost is sent again.
@@ -61,6 +64,8 @@ pub(crate) struct Rm {
     ended: BTreeMap<Iid, Ended>,
     /// Containers of lost nodes: a node that returns revives them, untold.
     lost: BTreeMap<NodeId, BTreeSet<ContainerId>>,
+    /// Nodes with containers of ours that were not seen since the ResourceManager restarted, and since when.
+    awaited: BTreeMap<NodeId, u64>,
     adopted: bool,
     said_lost: bool,
     finishing: Option<(bool, String)>,
@@ -86,6 +91,7 @@ impl Default for Rm {
             by_iid: BTreeMap::new(),
             ended: BTreeMap::new(),
             lost: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             adopted: false,
             said_lost: false,
             finishing: None,
@@ -249,8 +255,14 @@ impl Rm {
         }
         moved.extend(response.completed.iter().filter_map(|status| self.completed(status)));
         for node in &response.updated_nodes {
+            self.awaited.remove(&node.id);
             if node.state == NodeState::Running {
                 self.room.maximum = self.registered_maximum;
+                for held in self.held.values_mut().filter(|held| held.container.node == node.id) {
+                    if held.stage == Stage::Unheard {
+                        held.stage = Stage::Running;
+                    }
+                }
                 let lost = self.lost.remove(&node.id).filter(|_| !seeded(Bug::ReturnedNodeKeepsContainers));
                 for id in lost.into_iter().flatten() {
                     self.ledger.release(id);
@@ -275,6 +287,23 @@ impl Rm {
         }
         self.registration = Registration::None;
         self.next_at = now.mono;
+        for held in self.held.values() {
+            self.awaited.entry(held.container.node.clone()).or_insert(now.mono);
+        }
+    }
+
+    /// Once after its time, for each node that did not come back: the instances that were there.
+    pub(crate) fn stop_awaiting(&mut self, now: Time) -> Vec<Iid> {
+        let over = |since: u64| now.mono >= since.saturating_add(NODE_AWAITED_FOR);
+        let gone: Vec<NodeId> =
+            self.awaited.iter().filter(|(_, since)| over(**since)).map(|(node, _)| node.clone()).collect();
+        self.awaited.retain(|_, since| !over(*since));
+        let mut iids = Vec::new();
+        for held in self.held.values_mut().filter(|held| gone.contains(&held.container.node)) {
+            held.stage = Stage::Unheard;
+            iids.push(held.iid);
+        }
+        iids
     }
 
     /// The largest node may be smaller than the largest container that a registration names: an ask which was refused
@@ -360,6 +389,7 @@ impl Rm {
             Some(Stage::Granted | Stage::Unsure { .. }) => Container::Granted,
             Some(Stage::Starting { .. }) => Container::Starting,
             Some(Stage::Running) => Container::Running,
+            Some(Stage::Unheard) => Container::Unheard,
             None => Container::None(allotment.waiting(iid)),
         }
     }
@@ -370,7 +400,7 @@ impl Rm {
         let before = match held.stage {
             Stage::Granted => 0,
             Stage::Unsure { tries } => tries,
-            Stage::Starting { .. } | Stage::Running => return,
+            Stage::Starting { .. } | Stage::Running | Stage::Unheard => return,
         };
         held.stage = Stage::Starting { tries: before + 1 };
         out.push(Effect::Start(Box::new(held.container.clone()), Box::new(context)));

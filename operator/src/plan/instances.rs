@@ -49,6 +49,12 @@ pub(super) fn settle(
         if let Container::Ended(ended) = &instance.container {
             count_failure(memory, *iid, instance, ended, now);
             paths.delete_instance(*iid, instance, &mut plan.ops);
+        } else if instance.container == Container::Unheard && instance.runner.is_none() {
+            let message =
+                format!("Instance {iid} is lost: YARN has not seen its node since the ResourceManager restarted.");
+            memory.tell(EventKind::Normal, "ContainerLost", message, iid.to_string(), now);
+            paths.delete_instance(*iid, instance, &mut plan.ops);
+            plan.acts.push(Act::Release(*iid));
         } else if is_live(instance, uid) {
             if is_abandoned(instance, *iid, context.epoch) {
                 paths.delete_instance(*iid, instance, &mut plan.ops);
@@ -85,7 +91,7 @@ pub(super) fn stop(
             paths.delete_instance(iid, instance, &mut plan.ops);
             plan.acts.push(Act::Release(iid));
         }
-        Container::None(_) | Container::Starting | Container::Running | Container::Ended(_) => {
+        Container::None(_) | Container::Starting | Container::Running | Container::Unheard | Container::Ended(_) => {
             let grace = instance
                 .record
                 .as_ref()
@@ -115,7 +121,7 @@ fn press(plan: &mut Plan, paths: &Paths<'_>, memory: &mut Memory, iid: Iid, inst
             paths.delete_instance(iid, instance, &mut plan.ops);
             plan.acts.push(Act::Release(iid));
         }
-        Container::Starting | Container::Running => {
+        Container::Starting | Container::Running | Container::Unheard => {
             plan.ops.extend(Paths::unpublish(instance));
             let grace =
                 instance.record.as_ref().and_then(|r| r.stopping.as_ref()).map_or(DEFAULT_GRACE, |s| s.grace_ms);

@@ -107,6 +107,8 @@ pub enum Container {
     Starting,
     /// Started.
     Running,
+    /// Started, on a node that has not come back to the ResourceManager since that restarted: nobody will tell of its end.
+    Unheard,
     /// Over.
     Ended(Ended),
 }

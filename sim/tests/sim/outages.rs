@@ -63,6 +63,17 @@ fn a_restarted_resource_manager_is_told_everything_again() {
 }
 
 #[test]
+fn a_host_that_dies_while_the_resource_manager_restarts_is_given_up_in_the_end() {
+    let mut world = serving(4);
+    world.lose_host_unseen(0);
+    // Nobody tells of these ends; served they are no longer than their sessions last.
+    world.run_for(10_000);
+    assert_eq!(world.endpoints("dga"), 0, "{}", world.tail());
+    world.run_for(600_000);
+    world.settled(&[("dga", 4)]);
+}
+
+#[test]
 fn nothing_is_decided_while_yarn_is_silent() {
     let mut world = serving(3);
     world.yarn.down = true;
