@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod shrink;
+mod yarn;
 mod zookeeper;
 
 /// A number from the environment.

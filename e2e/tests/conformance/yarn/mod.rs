@@ -1,0 +1,28 @@
+//! YARN: the simulated ResourceManager and its NodeManagers against real ones.
+
+mod pair;
+mod real;
+mod script;
+
+use std::time::Duration;
+
+use crate::shrink::{shrink, story};
+use pair::run;
+use real::Real;
+use script::random;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulated_resource_manager_and_a_real_one_do_alike() {
+    let real = Real::start().await;
+    let (seed, count) = (crate::seed(), crate::setting("CONFORMANCE_YARN_OPS", 200));
+    let script = random(seed, usize::try_from(count).unwrap());
+    match run(&real, &script).await {
+        Ok(played) => println!("yarn seed={seed} {played}"),
+        Err((at, first)) => {
+            println!("seed {seed}, step {at}: {first}");
+            let time = Duration::from_secs(crate::setting("CONFORMANCE_SHRINK_S", 120));
+            let short = shrink(&script[..=at], time, async |script| run(&real, script).await.is_err()).await;
+            panic!("seed {seed}, step {at}: {first}\n\nThe shortest script that fails:\n{}", story(&short));
+        }
+    }
+}
