@@ -7,7 +7,7 @@ mod measure;
 pub mod targets;
 mod verdict;
 
-pub use measure::{Cost, LIMIT_KIB, LIMIT_TIME, cost, peak_kib, run};
+pub use measure::{LIMIT_KIB, LIMIT_TIME, peak_kib, run};
 pub use verdict::{accepted, line, refused};
 
 /// One parser, or a family of them that one kind of input goes to.

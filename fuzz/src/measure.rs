@@ -16,11 +16,11 @@ const TRIES: usize = 5;
 
 /// The most that inputs took.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
+struct Cost {
     /// Time of the slowest.
-    pub slowest: Duration,
+    slowest: Duration,
     /// Growth of the peak of memory, KiB.
-    pub growth_kib: u64,
+    growth_kib: u64,
 }
 
 #[derive(Default)]
@@ -43,8 +43,7 @@ pub fn peak_kib() -> u64 {
 }
 
 /// Checks one input. The time is that of the fastest of several tries when the first was slow.
-#[must_use]
-pub fn cost(check: impl Fn(&[u8]), bytes: &[u8]) -> Duration {
+fn cost(check: impl Fn(&[u8]), bytes: &[u8]) -> Duration {
     let mut fastest = Duration::MAX;
     for _ in 0..TRIES {
         let since = Instant::now();
