@@ -10,7 +10,7 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build failpoints sim seeded-bugs schema tools clean
+.PHONY: demo test lint bench verify build failpoints sim seeded-bugs fuzz schema tools clean
 
 demo: build
 	@e2e/demo.sh
@@ -41,7 +41,11 @@ sim: tools
 
 # Each seeded bug, and the test that notices it.
 seeded-bugs: tools
-	$(CARGO) test --release --locked -q -p maas-sim --features seeded-bugs --test sim -- --nocapture --exact seeded::every_seeded_bug_is_noticed
+	$(CARGO) test --release --locked -q -p maas-sim --features seeded-bugs --test sim -- --ignored --nocapture --exact seeded::every_seeded_bug_is_noticed
+
+# Hostile bytes against every parser: FUZZ_SECONDS (600), FUZZ_SEED. Needs a C++ compiler.
+fuzz: tools
+	@CARGO="$(CARGO)" fuzz/run.sh
 
 # The same with an operator that ends at an effect of choice.
 failpoints: build

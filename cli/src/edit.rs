@@ -5,7 +5,7 @@ use maas_crd::{EditError, ModelDeployment};
 
 /// Where the ids stand.
 const ANNOTATION: &str = "maas/edits";
-const REMEMBERED: usize = 16;
+pub(crate) const REMEMBERED: usize = 64;
 
 /// The identity of one edit, kept over its retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,10 +61,10 @@ mod tests {
     }
 
     #[test]
-    fn an_applied_edit_is_known_until_sixteen_more_came() {
+    fn an_applied_edit_is_known_until_as_many_more_came_as_are_remembered() {
         let first = EditId::random();
         let mut text = first.note(TEXT, &read(TEXT)).unwrap();
-        for _ in 0..15 {
+        for _ in 1..REMEMBERED {
             text = EditId::random().note(&text, &read(&text)).unwrap();
             assert!(first.is_in(&read(&text)));
         }

@@ -188,6 +188,24 @@ impl Nodes {
         }
     }
 
+    /// Whether all that [`Nodes::publish`] wrote still stands. Whose it is was seen then: only this session's end or a hand
+    /// takes it away.
+    ///
+    /// # Errors
+    /// ZooKeeper did not answer, or refused.
+    pub async fn is_published(&self) -> Result<bool, Error> {
+        let stands = self.store.get(&self.endpoint).await?.is_some();
+        Ok(stands && (!self.author.launch.metron || self.store.get(&self.metron).await?.is_some()))
+    }
+
+    /// Whether the report stands.
+    ///
+    /// # Errors
+    /// As [`Nodes::is_published`].
+    pub async fn is_reported(&self) -> Result<bool, Error> {
+        Ok(self.store.get(&self.runner).await?.is_some())
+    }
+
     /// Takes the endpoint away. `certain`: it is this container's and there, which saves looking.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ const OUTPUT_PATIENCE: Duration = Duration::from_millis(50);
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
 /// Last words that say why nothing ever ran are worth more: ZooKeeper may not even be connected yet.
 const FIRST_AND_LAST_WORDS_WITHIN: Duration = Duration::from_secs(30);
+/// What was written is looked at so often: only the record is watched.
+const VERIFY_EVERY: Duration = Duration::from_secs(2);
 /// Between attempts that fail, growing from the one to the other.
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_AT_MOST: Duration = Duration::from_secs(5);
@@ -143,9 +145,10 @@ impl Keeper {
         info!("connected to ZooKeeper");
         // Whatever an earlier session of this container has left is removed before anything is written.
         let mut cleaned = false;
+        let mut doubted = false;
         let mut pause = RETRY;
         loop {
-            let retry = match self.settle(&nodes, &mut cleaned).await {
+            let retry = match self.settle(&nodes, &mut cleaned, &mut doubted).await {
                 Ok(Settled::WordsLeft) => return,
                 Ok(Settled::AsWanted) => {
                     pause = RETRY;
@@ -178,6 +181,7 @@ impl Keeper {
                     }
                 },
                 () = again => {}
+                () = sleep(VERIFY_EVERY) => doubted = true,
             }
         }
     }
@@ -209,12 +213,24 @@ impl Keeper {
     }
 
     /// Makes what is so what should be so.
-    async fn settle(&mut self, nodes: &Nodes, cleaned: &mut bool) -> Result<Settled, nodes::Error> {
+    ///
+    /// `doubted`: what was written may have been taken away by hands other than the operator's.
+    async fn settle(&mut self, nodes: &Nodes, cleaned: &mut bool, doubted: &mut bool) -> Result<Settled, nodes::Error> {
         if !*cleaned {
             nodes.remove_old().await?;
             // What stood there was another session's, and is gone.
             self.published = Published::Never;
             *cleaned = true;
+        }
+        if *doubted {
+            if matches!(self.published, Published::Run(_)) && !nodes.is_published().await? {
+                warn!("the endpoint was taken away by somebody; publishing it again");
+                self.published = Published::Unknown;
+            }
+            if self.reported > 0 && !nodes.is_reported().await? {
+                self.reported = 0;
+            }
+            *doubted = false;
         }
         let wanted = self.wishes.borrow_and_update().clone();
         // Taking away comes first and asks for nothing else.

@@ -65,6 +65,23 @@ async fn a_killed_model_is_gone_from_the_tree_at_once_and_back_soon() {
 }
 
 #[tokio::test]
+async fn what_somebody_takes_away_comes_back() {
+    let (tree, container) = begun(SERVE).await;
+    let running = container.start();
+    let url = tree.published(running.iid()).await;
+    for path in [tree.endpoint(running.iid()), metron(&tree)] {
+        let (_, before) = tree.client.get_data(&path).await.unwrap();
+        tree.client.delete(&path, None).await.unwrap();
+        eventually("it stands again", async || {
+            let (_, stat) = tree.client.get_data(&path).await.ok()?;
+            (stat.czxid != before.czxid).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(tree.published(running.iid()).await, url);
+}
+
+#[tokio::test]
 async fn a_stopping_record_drains_the_model_and_leaves_last_words() {
     let script = "trap 'echo drained >&2; kill $!; exit 0' TERM; perl model.pl & wait";
     let (tree, container) = begun(script).await;

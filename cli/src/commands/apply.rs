@@ -58,7 +58,7 @@ async fn apply_one(store: &Store, manifest: &Manifest) -> anyhow::Result<&'stati
         // Found as wanted after a try of our own whose answer was lost: that try did it.
         let outcome = if decided.write.is_none() { attempted.unwrap_or(decided.outcome) } else { decided.outcome };
         attempted = Some(outcome);
-        Ok(Decided { outcome, write: decided.write })
+        Ok(decided.of(outcome))
     })
     .await
 }

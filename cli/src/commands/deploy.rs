@@ -226,7 +226,7 @@ async fn decide_add(store: &Store, wanted: &Wanted, edit: &EditId) -> anyhow::Re
             maas_crd::parse_one(text.as_bytes())
                 .map_err(|faults| anyhow::anyhow!("{total} instances in all: {faults}"))?;
             let name = read.name.clone();
-            Ok(Decided::after(Write::Update(read, text), (name, total)))
+            Ok(Decided::after_once(Write::Update(read, text), (name, total)))
         }
         None => {
             let name = wanted.name();
@@ -319,7 +319,7 @@ async fn decide_remove(
             let attempt = (read.name.clone(), read.stat.czxid, had, removal);
             let outcome = outcome(&attempt);
             *attempted = Some(attempt);
-            Ok(Decided::after(Write::Update(read, text), outcome))
+            Ok(Decided::after_once(Write::Update(read, text), outcome))
         }
         // Someone else took the rest away between two tries.
         (None, _) => Ok(Decided::done(Removed::Unknown)),

@@ -6,6 +6,8 @@ use anyhow::Context;
 use maas_store::{EditError, SpecRead, Store, create_spec, delete_spec, update_spec};
 use tokio::time::{Instant, sleep};
 
+use crate::edit::REMEMBERED;
+
 /// How long conflicts and lost answers are met with another try.
 const PATIENCE: Duration = Duration::from_secs(30);
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -25,17 +27,29 @@ pub(crate) enum Write {
 pub(crate) struct Decided<T> {
     pub(crate) outcome: T,
     pub(crate) write: Option<Write>,
+    /// Written twice it would do something else than once: its id tells whether it was.
+    once: bool,
 }
 
 impl<T> Decided<T> {
     /// Nothing is to be written.
     pub(crate) fn done(outcome: T) -> Self {
-        Self { outcome, write: None }
+        Self { outcome, write: None, once: false }
     }
 
     /// True only after this write.
     pub(crate) fn after(write: Write, outcome: T) -> Self {
-        Self { outcome, write: Some(write) }
+        Self { outcome, write: Some(write), once: false }
+    }
+
+    /// The same with another outcome.
+    pub(crate) fn of<U>(self, outcome: U) -> Decided<U> {
+        Decided { outcome, write: self.write, once: self.once }
+    }
+
+    /// True only after this write, which bears an [`EditId`](crate::edit::EditId) and must not be made twice.
+    pub(crate) fn after_once(write: Write, outcome: T) -> Self {
+        Self { outcome, write: Some(write), once: true }
     }
 }
 
@@ -48,13 +62,21 @@ pub(crate) async fn settle<T>(
 ) -> anyhow::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = SHORTEST;
+    // The first write without an answer: what it was to replace.
+    let mut lost: Option<maas_store::Stat> = None;
     loop {
         let decided = decide().await?;
         let Some(write) = decided.write else { return Ok(decided.outcome) };
+        if let (Some(lost), Write::Update(read, _), true) = (&lost, &write, decided.once) {
+            forgotten(lost, &read.stat)?;
+        }
         let error = match commit(store, &write).await {
             Ok(()) => return Ok(decided.outcome),
             Err(error) => error,
         };
+        if let (Write::Update(read, _), true) = (&write, error.may_have_happened()) {
+            lost.get_or_insert(read.stat);
+        }
         if !(error.is_conflict() || error.may_have_happened()) {
             return Err(error.into());
         }
@@ -67,10 +89,43 @@ pub(crate) async fn settle<T>(
     }
 }
 
+/// After so many other edits a manifest no longer says whether one of them was ours.
+fn forgotten(lost: &maas_store::Stat, now: &maas_store::Stat) -> anyhow::Result<()> {
+    let since = now.version.saturating_sub(lost.version);
+    if now.czxid == lost.czxid && usize::try_from(since).is_ok_and(|since| since > REMEMBERED) {
+        anyhow::bail!(
+            "whether this edit was applied can't be told: its answer was lost, and {since} other edits came since; look with maasctl get, and give the command again if it was not"
+        );
+    }
+    Ok(())
+}
+
 async fn commit(store: &Store, write: &Write) -> Result<(), EditError> {
     match write {
         Write::Create(namespace, name, text) => create_spec(store, namespace, name, text.as_bytes()).await,
         Write::Update(read, text) => update_spec(store, read, text.as_bytes()).await.map(drop),
         Write::Delete(read) => delete_spec(store, read).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_whose_id_may_be_forgotten_is_not_made_again() {
+        let at = |czxid, version| maas_store::Stat {
+            czxid,
+            mzxid: 9,
+            version,
+            ephemeral_owner: 0,
+            ctime_ms: 0,
+            mtime_ms: 0,
+            num_children: 0,
+        };
+        let most = i32::try_from(REMEMBERED).unwrap();
+        assert!(forgotten(&at(1, 5), &at(1, 5 + most)).is_ok());
+        assert!(forgotten(&at(1, 5), &at(1, 6 + most)).unwrap_err().to_string().contains("65 other edits"));
+        assert!(forgotten(&at(1, 5), &at(2, 99)).is_ok(), "another life");
     }
 }

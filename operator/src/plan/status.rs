@@ -236,10 +236,18 @@ fn last_words(exit: &Exit) -> String {
 
 /// Why a container has failed: the runner's own last words, else what YARN says of it.
 pub(super) fn container_failed(iid: Iid, revision: u32, exit: Option<&Exit>, ended: &Ended) -> Why {
+    let diagnostics = ended.diagnostics.trim();
+    // The runner was only asked to end, and does not know why: KILLED_EXCEEDED_VMEM and KILLED_EXCEEDED_PMEM of
+    // ContainerExitStatus.
+    if matches!(ended.exit_status, -103 | -104) {
+        let message = format!(
+            "Instance {iid} took more memory than its container has, and YARN ended it: raise spec.resources.memory. ({diagnostics})"
+        );
+        return ("OutOfMemory".to_owned(), message);
+    }
     if let Some(exit) = exit {
         return (exit.reason.clone(), format!("Instance {iid}: {}", crashed(None, Some(exit))));
     }
-    let diagnostics = ended.diagnostics.trim();
     // FSDownload.verifyAndCopy: the NodeManager compares a resource with the time that it was asked for with.
     if diagnostics.contains("changed on src filesystem") {
         let message = format!(
@@ -343,5 +351,8 @@ mod tests {
         let (reason, message) = said(None, "Resource hdfs://n/f changed on src filesystem - expected: 1, was: 2");
         assert!(reason == "PayloadChanged" && message.contains("revision 3 took it"), "{message}");
         assert_eq!(said(None, "exit 137").0, "ContainerFailed");
+        let killed = Ended { exit_status: -104, diagnostics: "Current usage: 300 MB of 256 MB".to_owned() };
+        let (reason, message) = container_failed(Iid::new(1, 2), 3, Some(&words), &killed);
+        assert!(reason == "OutOfMemory" && message.contains("raise spec.resources.memory"), "{message}");
     }
 }
