@@ -3,6 +3,7 @@
 # lint    formatting and lints
 # bench   the figures of docs/benchmarks.md
 # verify  what must hold before a change is offered
+# chaos, chaos-quick, sim, seeded-bugs, fuzz: deep runs, each with its own words below
 
 HOST   := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 BIN    := $(CURDIR)/target/dist
@@ -10,7 +11,7 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build failpoints sim seeded-bugs fuzz schema tools clean
+.PHONY: demo test lint bench verify build failpoints chaos chaos-quick sim seeded-bugs fuzz schema tools clean
 
 demo: build
 	@e2e/demo.sh
@@ -34,6 +35,14 @@ build: tools
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile runner --locked -p maas-runner --target $(HOST) --target-dir $(STATIC)
 	@install -m 755 target/release/maasctl target/release/maas-operator target/release/cluster cli/bin/maas_service.sh cli/bin/maas_deploy.sh $(STATIC)/$(HOST)/runner/maas-runner $(BIN)
 	@$(BIN)/cluster fetch
+
+# Real faults on real daemons, one after another or (SOAK_SECONDS, CHAOS_SEED) overlapping; FAULTS="F11 zk-restart" for some.
+chaos: failpoints
+	$(CARGO) test --locked -q -p maas-e2e --test chaos -- $(FAULTS)
+
+# The eight most telling ones; also part of the tests.
+chaos-quick: build
+	$(CARGO) test --locked -q -p maas-e2e --test chaos -- --quick
 
 # Deep simulation: SIM_SECONDS (480), SIM_SEED (1).
 sim: tools
