@@ -81,7 +81,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("F5", "model-out-of-memory", 20.0, |bed| Box::pin(models::out_of_memory(bed))),
     quick(fault("F6", "runner-killed", 12.0, |bed| Box::pin(models::runner_killed(bed)))),
     fault("F7", "model-loud-with-daemon", 10.0, |bed| Box::pin(models::loud(bed))),
-    quick(fault("F8", "nm-killed", 30.0, |bed| Box::pin(yarn::node_manager_killed(bed)))),
+    quick(harmful(fault("F8", "nm-killed", 30.0, |bed| Box::pin(yarn::node_manager_killed(bed))))),
     harmful(fault("F9", "host-silent", 7.0, |bed| Box::pin(yarn::host_silent(bed)))),
     fault("F10", "nm-restart", 15.0, |bed| Box::pin(yarn::node_manager_restart(bed))),
     quick(fault("F11", "rm-restart", 15.0, |bed| Box::pin(yarn::resource_manager_restart(bed)))),
