@@ -6,11 +6,15 @@ use zookeeper_client as zk;
 use crate::acl::Above;
 use crate::op::{CommitError, Done, Op, Refusal, Stat, check_size};
 use crate::path::Node;
-use crate::read::stat_of;
+use crate::read::{ReadError, stat_of};
 use crate::session::Store;
 
 /// A version that no node has.
 const NO_VERSION: i32 = -2;
+
+/// Each of these lets one change what stands at a node or below.
+const CHANGES: [zk::Permission; 4] =
+    [zk::Permission::WRITE, zk::Permission::CREATE, zk::Permission::DELETE, zk::Permission::ADMIN];
 
 impl Store {
     /// Commits one multi; a create takes its parent's access control list. Not cancel-safe in effect: a request whose
@@ -65,15 +69,21 @@ impl Store {
                 other => drop(other?),
             }
         }
-        let path = self.root().to_string();
-        let list = self.within(&path, async { self.shared.acls.of(&self.client()?, &path).await }).await;
-        match list {
-            Ok(list) => {
-                Ok(list.iter().any(|acl| acl.scheme() == "world" && acl.permission().has(zk::Permission::WRITE)))
-            }
+        match self.is_open(&self.root().to_string()).await {
+            Ok(open) => Ok(open),
             Err(error) if error.is_denied() => Ok(false),
             Err(error) => Err(CommitError::Unavailable(error.to_string())),
         }
+    }
+
+    /// Whether anyone at all may change a node, or what stands below it.
+    ///
+    /// # Errors
+    /// ZooKeeper did not answer, or refused.
+    pub async fn is_open(&self, path: &str) -> Result<bool, ReadError> {
+        let list = self.within(path, async { self.shared.acls.of(&self.client()?, path).await }).await?;
+        let anyone = list.iter().filter(|acl| acl.scheme() == "world").map(zk::Acl::permission);
+        Ok(anyone.into_iter().any(|given| CHANGES.into_iter().any(|one| given.has(one))))
     }
 }
 

@@ -98,8 +98,7 @@ pub(crate) async fn doctor(settings: &Settings, args: Doctor) -> anyhow::Result<
 async fn look_at_zookeeper(settings: &Settings) -> (Vec<Finding>, Option<Result<tree::Seen, String>>) {
     let session = async {
         let store = zookeeper::look::open(settings).await?;
-        let (session, tree) =
-            tokio::join!(zookeeper::look::session(settings, &store), timeout(PART, tree::look(settings, &store)));
+        let (session, tree) = tokio::join!(zookeeper::look::session(&store), timeout(PART, tree::look(&store)));
         store.close().await;
         Ok((session, tree))
     };

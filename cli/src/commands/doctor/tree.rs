@@ -11,7 +11,6 @@ use super::finding::{Check, Finding, Group, all_need};
 use super::zookeeper::{REACHABLE as ZOOKEEPER, look::is_open};
 use crate::commands::connection::{Part, load};
 use crate::output::{age::age, object::timestamp};
-use crate::settings::Settings;
 
 pub(super) const TREE: Check = Check::new(Group::Maas, "maas-tree");
 const ACL: Check = Check::new(Group::Maas, "maas-acl");
@@ -44,13 +43,13 @@ pub(super) struct Seen {
 }
 
 /// Reads the tree.
-pub(super) async fn look(settings: &Settings, store: &Store) -> anyhow::Result<Seen> {
+pub(super) async fn look(store: &Store) -> anyhow::Result<Seen> {
     let mut seen = Seen { root: store.root().to_string(), ..Seen::default() };
     if !store.is_initialised().await? {
         return Ok(seen);
     }
     seen.initialised = true;
-    seen.open = Some(is_open(settings, &seen.root).await);
+    seen.open = Some(is_open(store, &seen.root).await);
     let leader = store.path(&Node::Leader);
     if let Some((data, stat)) = store.get(&leader).await? {
         seen.leader = Some((LeaderRecord::decode(&leader, &data)?, stat.ctime_ms));

@@ -6,7 +6,6 @@ use maas_store::{Config, Done, Op, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use zookeeper_client as zk;
 
 use super::super::clock::Reading;
 use super::{Server, Session, srvr};
@@ -15,13 +14,8 @@ use crate::settings::Settings;
 
 /// How long one server may take to say what it is.
 const SERVER: Duration = Duration::from_secs(3);
-/// How long a session may take to stand, and any one request on it.
-const REQUEST: Duration = Duration::from_secs(5);
 /// What operator and runners ask for.
 const ASKED: Duration = Duration::from_secs(6);
-/// Each of these lets one change what stands there or below.
-const WRITES: [zk::Permission; 4] =
-    [zk::Permission::WRITE, zk::Permission::CREATE, zk::Permission::DELETE, zk::Permission::ADMIN];
 /// `srvr` is some 200 bytes.
 const MOST: u64 = 64 * 1024;
 
@@ -62,26 +56,17 @@ async fn ask(address: &str) -> std::io::Result<String> {
 }
 
 /// What a session sees.
-pub(in super::super) async fn session(settings: &Settings, store: &Store) -> Session {
-    let (clock, root_open) = tokio::join!(clock(store), is_open(settings, "/"));
+pub(in super::super) async fn session(store: &Store) -> Session {
+    let (clock, root_open) = tokio::join!(clock(store), is_open(store, "/"));
     Session { asked: ASKED, granted: store.session_timeout(), root_open, clock }
 }
 
 /// Whether anyone may write a node or what is below it.
-pub(in super::super) async fn is_open(settings: &Settings, path: &str) -> Result<bool, String> {
-    let read = async {
-        let connector = zk::Client::connector().with_session_timeout(ASKED).with_connection_timeout(REQUEST);
-        let client = connector.connect(&settings.quorum).await?;
-        client.get_acl(path).await
-    };
-    let late = || format!("the access control list of {path} was not read within {} s", REQUEST.as_secs());
-    match timeout(REQUEST, read).await.map_err(|_| late())? {
-        Ok((list, _)) => {
-            let anyone = list.iter().filter(|acl| acl.scheme() == "world");
-            Ok(anyone.map(zk::Acl::permission).any(|given| WRITES.into_iter().any(|one| given.has(one))))
-        }
-        Err(error) => Err(format!("the access control list of {path} could not be read: {error}")),
-    }
+pub(in super::super) async fn is_open(store: &Store, path: &str) -> Result<bool, String> {
+    let read = store.is_open(path).await;
+    read.map_err(|error| {
+        format!("the access control list of {path} could not be read: {:#}", anyhow::Error::from(error))
+    })
 }
 
 /// The time by which ZooKeeper's leader stamps writes, from an ephemeral node that is deleted at once, and goes with
