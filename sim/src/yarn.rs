@@ -133,7 +133,8 @@ impl Yarn {
         self.registered = true;
         (self.response_id, self.last) = (0, None);
         let earlier = self.containers.values().filter(|k| k.started.is_some());
-        let earlier = earlier.filter(|k| k.container.id.attempt.attempt < attempt).map(|k| k.container.clone());
+        // All that it has, of this attempt too after a restart (`AbstractYarnScheduler.getTransferredContainers`).
+        let earlier = earlier.map(|k| k.container.clone());
         let earlier: Vec<Container> = earlier.collect();
         let (previous_containers, previous) = if self.late { (Vec::new(), earlier) } else { (earlier, Vec::new()) };
         self.previous = previous;
