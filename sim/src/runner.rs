@@ -113,6 +113,9 @@ impl World {
                 self.changed(&gone);
             }
             Step::Reconnect => {
+                // It has one session at a time, also when two expired in short order.
+                let gone = self.tree.expire(session);
+                self.changed(&gone);
                 let session = self.tree.open();
                 self.runners.get_mut(&id).expect("it lives").session = session;
                 if record != Some(0) {
