@@ -11,7 +11,7 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build failpoints chaos chaos-quick sim seeded-bugs fuzz schema tools clean
+.PHONY: demo test lint bench verify build failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema tools clean
 
 demo: build
 	@e2e/demo.sh
@@ -47,6 +47,10 @@ chaos-quick: build
 # Deep simulation: SIM_SECONDS (480), SIM_SEED (1).
 sim: tools
 	$(CARGO) run --release --locked -q -p maas-sim
+
+# The simulated peers beside the real ones: CONFORMANCE_SEED.
+conformance: build
+	$(CARGO) test --locked -q -p maas-e2e --test conformance -- --include-ignored --test-threads=1 --nocapture
 
 # Each seeded bug, and the test that notices it.
 seeded-bugs: tools
