@@ -58,9 +58,7 @@ async fn the_seeds_words_do_what_its_page_says() {
 
     // Another size than it has is refused, and names the field.
     add_as("1.0", "512", "1", &[]).bad(&["memory"]);
-    many_side_by_side(&maas, &add_as);
-    let kept = uploads(&maas).await;
-    assert_eq!(kept.len(), 3, "one for each version, and none of those whose ADD found it there: {kept:?}");
+    many_side_by_side(&maas, &add_as).await;
 
     let remove = |name: &str, n: &str| maas.deploy(&["-mo", "REMOVE", "-n", name, "-v", "1.0", "-ni", n, "--wait"]);
     remove("dga", "1").good();
@@ -68,16 +66,7 @@ async fn the_seeds_words_do_what_its_page_says() {
     let more = remove("dga", "9").good();
     assert!(more.contains("2 instances of dga 1.0 removed, none left (9 were asked)"), "{more}");
     assert!(until(Duration::from_secs(30), || maas.deploy(&["-mo", "LIST"]).out.is_empty()));
-    // Each upload goes with the deployment that it was for.
-    let end = Instant::now() + Duration::from_secs(30);
-    loop {
-        let left = uploads(&maas).await;
-        if left.is_empty() {
-            break;
-        }
-        assert!(Instant::now() < end, "{left:?} stay in HDFS");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    uploads_left(&maas, 0).await;
     // Removed and added again at once, at every point of the removal: the payload is there.
     for pause in (0..400).step_by(40) {
         add("1").good();
@@ -123,8 +112,21 @@ async fn uploads(maas: &Maas) -> BTreeSet<String> {
     files.into_iter().map(|file| file.path.split('/').nth(4).unwrap().to_owned()).collect()
 }
 
+/// Each upload goes with the deployment that it was for, after all else of it.
+async fn uploads_left(maas: &Maas, wanted: usize) {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let left = uploads(maas).await;
+        if left.len() == wanted {
+            return;
+        }
+        assert!(Instant::now() < end, "{left:?} stay in HDFS");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Eight clients at a time, each with the same payload for one of two new versions: no ADD and no REMOVE is lost.
-fn many_side_by_side(maas: &Maas, add_as: &(impl Fn(&str, &str, &str, &[&str]) -> Said + Sync)) {
+async fn many_side_by_side(maas: &Maas, add_as: &(impl Fn(&str, &str, &str, &[&str]) -> Said + Sync)) {
     let versions = ["9.0", "10.0"];
     std::thread::scope(|scope| {
         let all: Vec<_> =
@@ -146,6 +148,8 @@ fn many_side_by_side(maas: &Maas, add_as: &(impl Fn(&str, &str, &str, &[&str]) -
     }
     assert_eq!(expected.matches("serving").count(), 11, "{expected}");
     assert_eq!(maas.deploy(&["-mo", "list"]).good(), expected);
+    let kept = uploads(maas).await;
+    assert_eq!(kept.len(), 3, "one for each version, and none of those whose ADD found it there: {kept:?}");
     let remove = |n: usize| {
         let words = ["-mo", "REMOVE", "-n", "dga", "-ni", "1", "-v", versions[n % 2]];
         maas.deploy(&words).good()
@@ -157,4 +161,5 @@ fn many_side_by_side(maas: &Maas, add_as: &(impl Fn(&str, &str, &str, &[&str]) -
     });
     assert!(until(Duration::from_secs(30), || maas.pids("maas-runner").len() == 3), "{:?}", maas.pids("maas-runner"));
     assert_eq!(maas.ready("dga-9.0"), None);
+    uploads_left(maas, 1).await;
 }
