@@ -58,6 +58,9 @@ struct Follower {
     view: BTreeMap<String, (Vec<u8>, Stat)>,
     /// Between a loss, or the begin of a list, and that list's end.
     listing: bool,
+    /// Nodes of which an event may be under way whose change was told already: the mirror reads what stands then, so that
+    /// the next change of such a node may be told in that event's place, ahead of what came before it.
+    early: BTreeSet<String>,
 }
 
 /// What a mirror tells of one node.
@@ -65,7 +68,12 @@ type Told = (String, Option<(Vec<u8>, Stat)>);
 
 impl Follower {
     fn new(store: &Store, folder: &str) -> Self {
-        Self { mirror: mirror(store, vec![folder.to_owned()]), view: BTreeMap::new(), listing: true }
+        Self {
+            mirror: mirror(store, vec![folder.to_owned()]),
+            view: BTreeMap::new(),
+            listing: true,
+            early: BTreeSet::new(),
+        }
     }
 
     /// The next word that changes the view, or none when a list is whole. Says, too, whether it was part of a list:
@@ -100,6 +108,7 @@ impl Follower {
     async fn list(&mut self) -> Result<(), String> {
         self.listing = true;
         while self.next().await?.0.is_some() {}
+        self.early = self.view.keys().cloned().collect();
         Ok(())
     }
 }
@@ -348,11 +357,14 @@ impl Run {
             }
             let mut expected = self.expected(who, changed);
             let mut ordered = in_order;
+            // Once the last of these is told, no earlier event is under way.
+            let told_any = !expected.is_empty();
             while !expected.is_empty() {
                 let follower = &mut self.parties[who].follower;
                 let (told, of_a_list) = follower.next().await?;
                 ordered &= !of_a_list;
                 let Some((path, node)) = told else { continue };
+                let ordered = ordered && !follower.early.contains(&path);
                 let at = expected.iter().position(|(p, _)| *p == path).filter(|at| *at == 0 || !ordered);
                 let Some(at) = at else {
                     return Err(differ(&format!("mirror {who}"), (path, node), expected));
@@ -366,6 +378,12 @@ impl Run {
                 }
                 self.played.deliveries += 1;
             }
+            let early = &mut self.parties[who].follower.early;
+            if told_any {
+                early.clear();
+            }
+            let mut once = BTreeSet::new();
+            early.extend(changed.iter().filter(|path| !once.insert(*path)).cloned());
         }
         Ok(())
     }
