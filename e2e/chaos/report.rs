@@ -28,27 +28,20 @@ fn slack() -> f64 {
 
 impl Line {
     pub(crate) fn new(fault: &Fault) -> Self {
-        Self {
-            number: fault.number,
-            name: fault.name,
-            bound: fault.bound * slack(),
-            allowed: fault.allowed,
-            skipped: None,
-            took: None,
-            failed: 0,
-            violations: Vec::new(),
-            words: Vec::new(),
-            recovered: false,
-        }
+        Self::blank(fault.number, fault.name, fault.bound * slack(), fault.allowed)
     }
 
     /// The line of a soak: requests may fail where faults overlap.
     pub(crate) fn soak() -> Self {
+        Self::blank("soak", "overlapping", 60.0, u64::MAX)
+    }
+
+    fn blank(number: &'static str, name: &'static str, bound: f64, allowed: u64) -> Self {
         Self {
-            number: "soak",
-            name: "overlapping",
-            bound: 60.0,
-            allowed: u64::MAX,
+            number,
+            name,
+            bound,
+            allowed,
             skipped: None,
             took: None,
             failed: 0,

@@ -400,24 +400,8 @@ impl<'a> Pair<'a> {
                 }
                 None => Ok(()),
             },
-            Step::Stop(n) => match self.pick(*n, &[State::Runs]) {
-                Some(at) => {
-                    let (node, id) = self.node(at)?;
-                    node.stop(id).await.map_err(|e| e.to_string())?;
-                    self.each(|sim| _ = sim.stop(id));
-                    self.say(nothing).await
-                }
-                None => Ok(()),
-            },
-            Step::StopUnstarted(n) => match self.pick(*n, &[State::Granted]) {
-                Some(at) => {
-                    let (node, id) = self.node(at)?;
-                    node.stop(id).await.map_err(|e| e.to_string())?;
-                    self.each(|sim| _ = sim.stop(id));
-                    self.say(nothing).await
-                }
-                None => Ok(()),
-            },
+            Step::Stop(n) => self.stop(*n, State::Runs).await,
+            Step::StopUnstarted(n) => self.stop(*n, State::Granted).await,
             Step::RepeatLast => self.repeat_last().await,
             Step::Wrong(wrong) => self.wrong(*wrong).await,
             Step::LoseNode => self.lose_node().await,
@@ -436,6 +420,15 @@ impl<'a> Pair<'a> {
             }
             Step::NextAttempt => self.next_attempt().await,
         }
+    }
+
+    /// A NodeManager is told to stop some container in this state, if there is one.
+    async fn stop(&mut self, n: usize, state: State) -> Result<(), String> {
+        let Some(at) = self.pick(n, &[state]) else { return Ok(()) };
+        let (node, id) = self.node(at)?;
+        node.stop(id).await.map_err(|e| e.to_string())?;
+        self.each(|sim| _ = sim.stop(id));
+        self.say(Rows::default()).await
     }
 
     fn node(&self, at: usize) -> Result<(hadoop_yarn::NodeClient, ContainerId), String> {
