@@ -297,6 +297,9 @@ impl Rm {
         let over = |since: u64| now.mono >= since.saturating_add(NODE_AWAITED_FOR);
         let gone: Vec<NodeId> =
             self.awaited.iter().filter(|(_, since)| over(**since)).map(|(node, _)| node.clone()).collect();
+        if gone.is_empty() {
+            return Vec::new();
+        }
         self.awaited.retain(|_, since| !over(*since));
         let mut iids = Vec::new();
         for held in self.held.values_mut().filter(|held| gone.contains(&held.container.node)) {

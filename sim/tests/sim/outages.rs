@@ -39,6 +39,22 @@ fn a_node_that_returns_gets_its_containers_taken_away() {
     world.settled(&[("dga", 4)]);
 }
 
+/// A ResourceManager that restarted since takes the node's containers in again, which a runner that does not drain keeps.
+#[test]
+fn a_node_that_returns_to_a_restarted_resource_manager_gets_its_containers_taken_away() {
+    let mut world = serving(4);
+    world.deaf = true;
+    world.lose_node(0);
+    assert!(world.run_until(10_000, |w| w.yarn.containers.len() == 4), "{}", world.tail());
+    world.yarn.restart();
+    world.run_for(1_000);
+    world.node_returns(0);
+    world.run_for(3_000);
+    assert_eq!(world.yarn.containers.len(), 4, "{}", world.tail());
+    world.deaf = false;
+    world.settled(&[("dga", 4)]);
+}
+
 #[test]
 fn containers_on_a_lost_node_end_by_themselves() {
     let mut world = serving(4);
