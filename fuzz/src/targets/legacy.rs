@@ -1,37 +1,17 @@
 //! The command lines of `maas_service.sh` and `maas_deploy.sh`, and the config that they read.
 
-// The command line is a program and gives none of its modules away: this is the very source that it is made of, under
-// a parent with the same words.
+// The command line is a program and gives none of its modules away: this is the very source that it is made of.
 #[path = "../../../cli/src/legacy"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "only the reading of lines is used here")]
 mod lines {
     pub(crate) mod decide;
     pub(crate) mod deploy;
     mod parser;
+    mod request;
     pub(crate) mod root;
     pub(crate) mod service;
 
-    pub(crate) const DEFAULT_CONFIG_PATH: &str = "/metron/maas/config";
-
-    #[derive(Debug, PartialEq, Eq)]
-    pub(crate) enum Asked<T> {
-        Help,
-        For(T),
-    }
-
-    #[derive(Debug, thiserror::Error)]
-    pub(crate) enum RequestError {
-        #[error(transparent)]
-        Line(#[from] parser::ParseError),
-        #[error("{flag} {value:?}: expected {expected}")]
-        Value { flag: String, value: String, expected: &'static str },
-    }
-
-    impl RequestError {
-        fn bad(flag: &str, value: &str, expected: &'static str) -> Self {
-            Self::Value { flag: flag.to_owned(), value: value.to_owned(), expected }
-        }
-    }
+    pub(crate) use request::{Asked, DEFAULT_CONFIG_PATH, RequestError};
 }
 
 use lines::decide::{Known, Removal, add, remove};
