@@ -1,0 +1,79 @@
+//! Commands for the service itself.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{duration, pair};
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Output format
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Report>,
+    /// Let warnings fail too, with exit code 3
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// The YARN queue that the operator is, or shall be, in
+    #[arg(long, default_value = "default")]
+    pub(crate) queue: String,
+}
+
+/// Output formats of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Report {
+    /// An array of objects with the fields id, group, severity, seen, change and why
+    Json,
+}
+
+/// `service`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Service {
+    /// Start the operator as a YARN application
+    Start(Start),
+    /// Show the operator's application; exit code 1 when none runs
+    Status,
+    /// Drain every model and end the application; specs stay
+    Stop {
+        /// How long to wait before the application is killed
+        #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
+        timeout: Duration,
+    },
+}
+
+/// `service start`.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// YARN queue
+    #[arg(long, default_value = "default")]
+    pub(crate) queue: String,
+    /// The operator's memory in MiB
+    #[arg(long, default_value_t = 256, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) memory: u64,
+    /// The operator's vcores
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) vcores: u32,
+    /// Node label expression
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) node_label: Option<String>,
+    /// The application's name
+    #[arg(long, default_value = "MaaS")]
+    pub(crate) name: String,
+    /// How long to wait until the operator works, before it is killed
+    #[arg(long, value_parser = duration, default_value = "60s", value_name = "DURATION")]
+    pub(crate) timeout: Duration,
+    /// Environment of the operator, KEY=VALUE; may be repeated
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) env: Vec<(String, String)>,
+    /// Environment of every model, KEY=VALUE; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) model_env: Vec<(String, String)>,
+    /// Refuse a tree that anyone may write
+    #[arg(long)]
+    pub(crate) secure: bool,
+    /// Directory of maas-operator and maas-runner, if not maasctl's own
+    #[arg(long, value_name = "DIR", env = "MAAS_LIBEXEC")]
+    pub(crate) libexec: Option<PathBuf>,
+}
