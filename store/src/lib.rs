@@ -10,6 +10,7 @@ mod read;
 mod record;
 mod session;
 mod specs;
+mod syncs;
 pub mod twin;
 mod write;
 
@@ -20,7 +21,9 @@ pub use path::{Node, Root, RootError};
 pub use read::ReadError;
 pub use record::{
     Endpoint, EpochRecord, Event, EventKind, EventRing, Exit, InstanceRecord, LeaderRecord, Phase, PinnedFile,
-    RecordError, Revision, RunnerReport, StopRequest, Stopping, Waiting, decode_status, encode_status,
+    RecordError, Revision, RunnerReport, StopRequest, Stopping, SyncCondition, SyncDrift, SyncFault, SyncInventory,
+    SyncOwner, SyncRecord, SyncSpec, SyncStatus, Waiting, decode_status, encode_status,
 };
 pub use session::{ClientError, Config, OpenError, Store};
 pub use specs::{EditError, SPEC_LIMIT, SpecRead, create_spec, delete_spec, get_spec, list_specs, update_spec};
+pub use syncs::{SyncRead, SyncReadError, create_sync, delete_sync, get_sync, get_sync_owner, own_sync, update_sync};

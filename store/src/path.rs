@@ -92,6 +92,10 @@ pub enum Node {
     Endpoint { namespace: Namespace, name: Name, iid: Iid },
     /// events/NAMESPACE/NAME
     Events { namespace: Namespace, name: Name },
+    /// syncs/NAMESPACE/NAME
+    Sync { namespace: Namespace, name: Name },
+    /// syncs/NAMESPACE/NAME/owner
+    SyncOwner { namespace: Namespace, name: Name },
     /// operator/epoch
     Epoch,
     /// operator/leader
@@ -105,7 +109,7 @@ pub enum Node {
 }
 
 /// Folders that stand from the start, parents first.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "specs",
     "specs/ModelDeployment",
     "status",
@@ -114,6 +118,7 @@ const FOLDERS: [&str; 11] = [
     "instances",
     "endpoints",
     "events",
+    "syncs",
     "operator",
     "service",
     "queue",
@@ -137,6 +142,8 @@ impl Node {
             Self::EndpointsOf { namespace, name } => format!("{root}/endpoints/{namespace}/{name}"),
             Self::Endpoint { namespace, name, iid } => format!("{root}/endpoints/{namespace}/{name}/{iid}"),
             Self::Events { namespace, name } => format!("{root}/events/{namespace}/{name}"),
+            Self::Sync { namespace, name } => format!("{root}/syncs/{namespace}/{name}"),
+            Self::SyncOwner { namespace, name } => format!("{root}/syncs/{namespace}/{name}/owner"),
             Self::Epoch => format!("{root}/operator/epoch"),
             Self::Leader => format!("{root}/operator/leader"),
             Self::Stop => format!("{root}/operator/stop"),
@@ -172,7 +179,7 @@ impl Node {
             ["service", model, container] if !container.is_empty() => {
                 Some(Self::MetronInstance { model: model.parse().ok()?, container: (*container).to_owned() })
             }
-            ["revisions" | "instances" | "endpoints" | "events", namespace] => {
+            ["revisions" | "instances" | "endpoints" | "events" | "syncs", namespace] => {
                 namespace.parse::<Namespace>().ok().and_then(|_| folder())
             }
             [first, namespace, name, rest @ ..] => {
@@ -196,6 +203,8 @@ impl Node {
             ("endpoints", []) => Some(Self::EndpointsOf { namespace, name }),
             ("endpoints", [iid]) => Some(Self::Endpoint { namespace, name, iid: iid.parse().ok()? }),
             ("events", []) => Some(Self::Events { namespace, name }),
+            ("syncs", []) => Some(Self::Sync { namespace, name }),
+            ("syncs", ["owner"]) => Some(Self::SyncOwner { namespace, name }),
             _ => None,
         }
     }
@@ -212,6 +221,13 @@ impl Node {
             Self::Spec { namespace, .. } => vec![kinded("specs", &namespace)],
             Self::Status { namespace, .. } => vec![kinded("status", &namespace)],
             Self::Events { namespace, .. } => vec![folder("events", &namespace)],
+            // A tree that an older maas made has no folder of syncs.
+            Self::Sync { namespace, .. } => vec![Self::Folder("syncs".to_owned()), folder("syncs", &namespace)],
+            Self::SyncOwner { namespace, name } => {
+                let mut parents = Self::Sync { namespace: namespace.clone(), name: name.clone() }.parents();
+                parents.push(Self::Sync { namespace, name });
+                parents
+            }
             Self::RevisionsOf { namespace, .. } => vec![folder("revisions", &namespace)],
             Self::InstancesOf { namespace, .. } => vec![folder("instances", &namespace)],
             Self::EndpointsOf { namespace, .. } => vec![folder("endpoints", &namespace)],
@@ -263,7 +279,7 @@ mod tests {
 
     fn nodes() -> impl Strategy<Value = Node> {
         let names = ("[a-z0-9]{1,8}", "[a-z0-9]{1,6}(-[a-z0-9]{1,4})?", 1u32..100, 0u32..100);
-        (names, 0..14usize).prop_map(|((namespace, name, epoch, n), which)| {
+        (names, 0..16usize).prop_map(|((namespace, name, epoch, n), which)| {
             let (namespace, name): (Namespace, Name) = (namespace.parse().unwrap(), name.parse().unwrap());
             let iid = Iid::new(epoch, n);
             match which {
@@ -279,7 +295,9 @@ mod tests {
                 9 => Node::Endpoint { namespace, name, iid },
                 10 => Node::Events { namespace, name },
                 11 => Node::Epoch,
-                12 => Node::MetronModel { model: "dga".parse().unwrap() },
+                12 => Node::Sync { namespace, name },
+                13 => Node::SyncOwner { namespace, name },
+                14 => Node::MetronModel { model: "dga".parse().unwrap() },
                 _ => Node::MetronInstance {
                     model: "dga".parse().unwrap(),
                     container: "container_1_0001_01_000002".to_owned(),

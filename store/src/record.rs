@@ -45,6 +45,10 @@ macro_rules! record {
     };
 }
 
+mod sync;
+
+pub use sync::{SyncCondition, SyncDrift, SyncFault, SyncInventory, SyncOwner, SyncRecord, SyncSpec, SyncStatus};
+
 /// instances/…/IID: written before YARN is asked for anything. Version 0 may serve, any later one is stopping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

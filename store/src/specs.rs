@@ -70,7 +70,7 @@ impl EditError {
     }
 }
 
-fn classify(what: String, error: CommitError) -> EditError {
+pub(crate) fn classify(what: String, error: CommitError) -> EditError {
     if error.is_conflict() { EditError::Conflict(what) } else { EditError::Commit { what, source: error } }
 }
 
