@@ -25,6 +25,8 @@ const DURATION: &str = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
 const INSIDE: &str = r"^(?!(.*/)?\.{1,2}(/|$))[^/\x00-\x1f\x7f-\x9f]+(/[^/\x00-\x1f\x7f-\x9f]+)*$";
 const SCRIPT: &str = r"^(?!(.*/)?\.{1,2}/)([^/\x00-\x1f\x7f-\x9f]+/)*[^/\x00-\x1f\x7f-\x9f]*\.sh$";
 const PAYLOAD: &str = r"^(?!(hdfs://[^/]*)?/(.*/)?\.{1,2}(/|$))(hdfs://[^/\x00-\x1f\x7f-\x9f]*)?/+[^/\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// A time of RFC 3339, with its date's leap years. No leap seconds: no clock here shows them.
+const TIME: &str = r"^([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 const VARIABLE: &str = "^(?!MAAS_|HADOOP_TOKEN_FILE_LOCATION$)[A-Za-z_][A-Za-z0-9_]*$";
 
 /// One model version and how many instances of it should serve: checked, with its defaults.
@@ -91,6 +93,10 @@ pub struct Template {
     #[serde(default = "thirty_seconds", with = "period")]
     #[schemars(with = "String", length(min = 2), regex(pattern = DURATION))]
     pub termination_grace_period: Duration,
+    /// When it was asked to be restarted, in RFC 3339: another time replaces the instances one after another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = TIME))]
+    pub restarted_at: Option<String>,
 }
 
 /// A model and its version.

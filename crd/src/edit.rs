@@ -1,11 +1,15 @@
-//! Edits of a user's own text that keep its comments and layout: a value is replaced or an entry is put in where
-//! the tree of the document says, and the result is read again. Where that does not come out as meant, the
+//! Edits of a user's own text that keep its comments and layout: a value is replaced, an entry is put in or taken out
+//! where the tree of the document says, and the result is read again. Where that does not come out as meant, the
 //! document is written anew.
+
+mod place;
 
 use serde::Serialize;
 
 use crate::deployment::{API_VERSION, KIND, Metadata, ModelDeployment, Template};
-use crate::manifest::{Faults, Manifest, Node, Value, parse_one, parse_tree};
+use crate::manifest::{Faults, Manifest, parse_one, parse_tree};
+use crate::quantity::Memory;
+use place::Scalar;
 
 /// Why a text could not be edited.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +17,85 @@ pub enum EditError {
     /// It is no valid manifest.
     #[error("the manifest as it stands is not valid")]
     Invalid(#[source] Faults),
-    /// It would be none any longer: too long, or more replicas than there may be.
+    /// It would be none any longer: too long, or a value that its field may not have.
     #[error("the manifest would not be valid after the change")]
     Unfit(#[source] Faults),
+}
+
+/// One change of a manifest. Where a value is none, what stands there is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit<'a> {
+    /// `spec.replicas`.
+    Replicas(u32),
+    /// One of `metadata.labels`.
+    Label(&'a str, Option<&'a str>),
+    /// One of `metadata.annotations`.
+    Annotation(&'a str, Option<&'a str>),
+    /// One of `spec.env`.
+    Env(&'a str, Option<&'a str>),
+    /// `spec.resources.memory`.
+    Memory(Memory),
+    /// `spec.resources.vcores`.
+    Vcores(u32),
+    /// `spec.payload.path`.
+    PayloadPath(&'a str),
+    /// `spec.startup.script`.
+    Script(Option<&'a str>),
+    /// `spec.restartedAt`.
+    RestartedAt(&'a str),
+}
+
+impl<'a> Edit<'a> {
+    /// The keys that lead to it.
+    fn path(self) -> Vec<&'a str> {
+        match self {
+            Self::Replicas(_) => vec!["spec", "replicas"],
+            Self::Label(key, _) => vec!["metadata", "labels", key],
+            Self::Annotation(key, _) => vec!["metadata", "annotations", key],
+            Self::Env(key, _) => vec!["spec", "env", key],
+            Self::Memory(_) => vec!["spec", "resources", "memory"],
+            Self::Vcores(_) => vec!["spec", "resources", "vcores"],
+            Self::PayloadPath(_) => vec!["spec", "payload", "path"],
+            Self::Script(_) => vec!["spec", "startup", "script"],
+            Self::RestartedAt(_) => vec!["spec", "restartedAt"],
+        }
+    }
+
+    /// What stands there afterwards.
+    fn value(self) -> Option<Scalar> {
+        match self {
+            Self::Replicas(number) | Self::Vcores(number) => Some(Scalar::Number(number)),
+            Self::Memory(memory) => Some(Scalar::Amount(memory)),
+            Self::Label(_, text) | Self::Annotation(_, text) | Self::Env(_, text) | Self::Script(text) => {
+                text.map(|text| Scalar::Text(text.to_owned()))
+            }
+            Self::PayloadPath(text) | Self::RestartedAt(text) => Some(Scalar::Text(text.to_owned())),
+        }
+    }
+
+    /// The same change of what the text means.
+    fn make(self, manifest: &mut Manifest) {
+        let put = |map: &mut std::collections::BTreeMap<String, String>, key: &str, value: Option<&str>| match value {
+            Some(value) => drop(map.insert(key.to_owned(), value.to_owned())),
+            None => drop(map.remove(key)),
+        };
+        let (metadata, spec) = (&mut manifest.resource.metadata, &mut manifest.resource.spec);
+        let template = &mut spec.template;
+        match self {
+            Self::Replicas(replicas) => {
+                spec.replicas = replicas;
+                manifest.replicas_given = true;
+            }
+            Self::Label(key, value) => put(&mut metadata.labels, key, value),
+            Self::Annotation(key, value) => put(&mut metadata.annotations, key, value),
+            Self::Env(key, value) => put(&mut template.env, key, value),
+            Self::Memory(memory) => template.resources.memory = memory,
+            Self::Vcores(vcores) => template.resources.vcores = vcores,
+            Self::PayloadPath(path) => template.payload.path = path.to_owned(),
+            Self::Script(script) => template.startup.script = script.map(str::to_owned),
+            Self::RestartedAt(time) => template.restarted_at = Some(time.to_owned()),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -49,134 +129,49 @@ fn write(resource: &ModelDeployment, replicas: bool) -> String {
     serde_yaml::to_string(&written).unwrap_or_default()
 }
 
-/// The text with another number of replicas.
+/// The text after these changes, one after another. One that changes nothing leaves every byte.
 ///
 /// # Errors
 /// The text is no valid manifest, or would not be one.
+pub fn edit(text: &str, edits: &[Edit<'_>]) -> Result<String, EditError> {
+    let mut manifest = parse_one(text.as_bytes()).map_err(EditError::Invalid)?;
+    for edit in edits {
+        manifest = made(manifest, *edit)?;
+    }
+    Ok(manifest.text)
+}
+
+/// The text with another number of replicas.
+///
+/// # Errors
+/// As [`edit`].
 pub fn set_replicas(text: &str, replicas: u32) -> Result<String, EditError> {
-    edit(text, &["spec", "replicas"], &replicas.to_string(), |wanted| {
-        wanted.resource.spec.replicas = replicas;
-        wanted.replicas_given = true;
-    })
+    edit(text, &[Edit::Replicas(replicas)])
 }
 
 /// The text with one annotation set.
 ///
 /// # Errors
-/// The text is no valid manifest, or would not be one.
+/// As [`edit`].
 pub fn set_annotation(text: &str, key: &str, value: &str) -> Result<String, EditError> {
-    edit(text, &["metadata", "annotations", key], &quoted(value), |wanted| {
-        wanted.resource.metadata.annotations.insert(key.to_owned(), value.to_owned());
-    })
+    edit(text, &[Edit::Annotation(key, Some(value))])
 }
 
-/// JSON's quoting is valid in YAML.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn edit(text: &str, path: &[&str], value: &str, change: impl FnOnce(&mut Manifest)) -> Result<String, EditError> {
-    let mut wanted = parse_one(text.as_bytes()).map_err(EditError::Invalid)?;
-    let in_place = in_place(&wanted.text, path, value);
-    let before = wanted.clone();
-    change(&mut wanted);
+fn made(before: Manifest, edit: Edit<'_>) -> Result<Manifest, EditError> {
+    let mut wanted = before.clone();
+    edit.make(&mut wanted);
     if wanted == before {
-        return Ok(before.text);
+        return Ok(before);
     }
-    if let Some(edited) = in_place.filter(|edited| is_as_meant(edited, &wanted)) {
+    let in_place = parse_tree(&before.text).0.and_then(|root| match edit.value() {
+        Some(value) => place::set(&before.text, &root, &edit.path(), &value),
+        None => place::remove(&before.text, &root, &edit.path()),
+    });
+    let is_as_meant = |m: &Manifest| m.resource == wanted.resource && m.replicas_given == wanted.replicas_given;
+    if let Some(edited) = in_place.and_then(|text| parse_one(text.as_bytes()).ok()).filter(is_as_meant) {
         return Ok(edited);
     }
-    let anew = write(&wanted.resource, wanted.replicas_given);
-    parse_one(anew.as_bytes()).map(|_| anew).map_err(EditError::Unfit)
-}
-
-fn is_as_meant(text: &str, wanted: &Manifest) -> bool {
-    parse_one(text.as_bytes()).is_ok_and(|m| m.resource == wanted.resource && m.replicas_given == wanted.replicas_given)
-}
-
-fn in_place(text: &str, path: &[&str], value: &str) -> Option<String> {
-    let root = parse_tree(text).0?;
-    let mut node = &root;
-    for (depth, name) in path.iter().enumerate() {
-        let missing = path.get(depth..)?;
-        let Some((key, next)) = node.entry(name) else {
-            return match &node.value {
-                Value::Map { entries, flow: false } => insert_lines(text, &entries.first()?.0, missing, value),
-                Value::Map { entries, flow: true } => insert_in_braces(text, node, entries.is_empty(), missing, value),
-                Value::Scalar { .. } | Value::Sequence => None,
-            };
-        };
-        if next.is_null() {
-            return fill(text, key, next, missing.get(1..)?, value);
-        }
-        node = next;
-    }
-    let Value::Scalar { .. } = node.value else { return None };
-    splice(text, offset(text, node.start)?, offset(text, node.end)?, value)
-}
-
-fn splice(text: &str, start: usize, end: usize, new: &str) -> Option<String> {
-    Some(format!("{}{new}{}", text.get(..start)?, text.get(end..)?))
-}
-
-/// A value within mappings of these keys, in braces.
-fn nested(keys: &[&str], value: &str) -> String {
-    keys.iter().rev().fold(value.to_owned(), |inner, key| format!("{{{}: {inner}}}", quoted(key)))
-}
-
-/// Gives a key that has no value, or null, one.
-fn fill(text: &str, key: &Node, null: &Node, missing: &[&str], value: &str) -> Option<String> {
-    let value = nested(missing, value);
-    if null.start < null.end {
-        return splice(text, offset(text, null.start)?, offset(text, null.end)?, &value);
-    }
-    // The place of a value that is not written is somewhere behind its key's colon.
-    let end = offset(text, key.end)?;
-    let colon = end + text.get(end..)?.find(':')? + 1;
-    splice(text, colon, colon, &format!(" {value}"))
-}
-
-/// Puts missing keys in as the first entry of a mapping in braces.
-fn insert_in_braces(text: &str, map: &Node, empty: bool, missing: &[&str], value: &str) -> Option<String> {
-    let at = offset(text, map.start)? + 1;
-    let (key, inner) = missing.split_first()?;
-    let end = match text.get(at..)? {
-        _ if empty => "",
-        rest if rest.starts_with(char::is_whitespace) => ",",
-        _ => ", ",
-    };
-    splice(text, at, at, &format!("{}: {}{end}", quoted(key), nested(inner, value)))
-}
-
-/// Puts missing keys in before the first entry of a block mapping, at its indentation.
-fn insert_lines(text: &str, first: &Node, missing: &[&str], value: &str) -> Option<String> {
-    let (line, column) = first.start;
-    let at = offset(text, (line, 1))?;
-    let indent = " ".repeat(column as usize - 1);
-    if text.get(at..)?.get(..indent.len())? != indent {
-        return None;
-    }
-    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let mut lines = String::new();
-    for (depth, key) in missing.iter().enumerate() {
-        let end = if depth + 1 == missing.len() { format!(" {value}") } else { String::new() };
-        // The fields' own names are words; what a caller names may be anything.
-        let word = matches!(*key, "spec" | "replicas" | "metadata" | "annotations");
-        let key = if word { (*key).to_owned() } else { quoted(key) };
-        lines.push_str(&format!("{indent}{}{key}:{end}{line_end}", "  ".repeat(depth)));
-    }
-    splice(text, at, at, &lines)
-}
-
-/// The byte at which a place stands.
-fn offset(text: &str, (line, column): (u32, u32)) -> Option<usize> {
-    let mut start = 0;
-    for _ in 1..line {
-        start += text.get(start..)?.find('\n')? + 1;
-    }
-    let rest = text.get(start..)?;
-    let within = rest.char_indices().map(|(i, _)| i).chain([rest.len()]).nth(column as usize - 1)?;
-    Some(start + within)
+    parse_one(write(&wanted.resource, wanted.replicas_given).as_bytes()).map_err(EditError::Unfit)
 }
 
 #[cfg(test)]
@@ -219,15 +214,15 @@ mod tests {
         let start = "apiVersion: maas/v1\nkind: ModelDeployment\n";
         let end = "spec: {model: {name: a, version: '1'}, payload: {path: /m}} # end\n";
         for (before, after) in [
-            ("", "metadata:\n  annotations:\n    \"k\": \"v\"\n"),
+            ("", "metadata:\n  annotations:\n    k: \"v\"\n"),
             ("metadata:\n", "metadata: {\"annotations\": {\"k\": \"v\"}}\n"),
             ("metadata: # none\n", "metadata: {\"annotations\": {\"k\": \"v\"}} # none\n"),
             ("metadata: {}\n", "metadata: {\"annotations\": {\"k\": \"v\"}}\n"),
             ("metadata: {name: b}\n", "metadata: {\"annotations\": {\"k\": \"v\"}, name: b}\n"),
             ("metadata: { name: b }\n", "metadata: {\"annotations\": {\"k\": \"v\"}, name: b }\n"),
             ("metadata:\n  annotations: ~ # c\n", "metadata:\n  annotations: {\"k\": \"v\"} # c\n"),
-            ("metadata:\n  annotations: {'k': w}\n", "metadata:\n  annotations: {'k': \"v\"}\n"),
-            ("metadata:\r\n  name: b\r\n", "metadata:\r\n  annotations:\r\n    \"k\": \"v\"\r\n  name: b\r\n"),
+            ("metadata:\n  annotations: {'k': w}\n", "metadata:\n  annotations: {'k': v}\n"),
+            ("metadata:\r\n  name: b\r\n", "metadata:\r\n  annotations:\r\n    k: \"v\"\r\n  name: b\r\n"),
         ] {
             let edited = note(&format!("{start}{before}{end}"));
             let wanted =
@@ -259,6 +254,74 @@ mod tests {
         let still: serde_json::Value = serde_json::from_str(&edited).unwrap();
         assert_eq!(still["spec"]["replicas"], 2);
         assert!(serde_json::from_str::<serde_json::Value>(&noted).is_ok(), "{noted}");
+    }
+
+    /// Every field that can be edited, in the ways that people write them.
+    const FULL: &str = "# ours\napiVersion: maas/v1\nkind: ModelDeployment\nmetadata:\n  name: dga-1.0 # the first\n  # who\n  labels:\n    team: soc # them\n    tier: 'gold' # it's\n  annotations: {note: \"x\", 'why': y}\nspec:\n  model: {name: dga, version: \"1.0\"}\n  payload:\n    path: /m/1 # there\n  # what it gets\n  resources: { memory: 512Mi, vcores: 2 }\n  env:\n    # how sure\n    THRESHOLD: \"0.7\"\n  startup: {script: rest.sh}\n  restartedAt: \"2026-01-31T12:00:00Z\" # by me\n";
+
+    #[test]
+    fn each_field_is_changed_and_taken_out_where_it_stands() {
+        let memory: Memory = "2Gi".parse().unwrap();
+        for (changes, from, to) in [
+            (vec![Edit::Label("team", Some("noc"))], "team: soc #", "team: noc #"),
+            (vec![Edit::Label("team", Some("1"))], "team: soc #", "team: \"1\" #"),
+            (vec![Edit::Label("tier", Some("no"))], "tier: 'gold'", "tier: \"no\""),
+            (vec![Edit::Label("team", None)], "    team: soc # them\n", ""),
+            (vec![Edit::Label("tier", None)], "    tier: 'gold' # it's\n", ""),
+            (
+                vec![Edit::Label("team", None), Edit::Label("tier", None)],
+                "  labels:\n    team: soc # them\n    tier: 'gold' # it's\n",
+                "",
+            ),
+            (vec![Edit::Annotation("note", None)], "{note: \"x\", 'why'", "{'why'"),
+            (vec![Edit::Annotation("why", None)], "\"x\", 'why': y}", "\"x\"}"),
+            (
+                vec![Edit::Annotation("why", None), Edit::Annotation("note", None)],
+                "  annotations: {note: \"x\", 'why': y}\n",
+                "",
+            ),
+            (vec![Edit::Env("THRESHOLD", Some("0.8"))], "\"0.7\"", "\"0.8\""),
+            (vec![Edit::Env("A", Some(""))], "    THRESHOLD", "    A: \"\"\n    THRESHOLD"),
+            (vec![Edit::Env("THRESHOLD", None)], "    THRESHOLD: \"0.7\"\n", ""),
+            (vec![Edit::Memory(memory)], "memory: 512Mi", "memory: 2Gi"),
+            (vec![Edit::Vcores(4)], "vcores: 2", "vcores: 4"),
+            (vec![Edit::PayloadPath("hdfs://nn:8020/m/2")], "path: /m/1 #", "path: hdfs://nn:8020/m/2 #"),
+            (vec![Edit::PayloadPath("/m a")], "path: /m/1 #", "path: \"/m a\" #"),
+            (vec![Edit::Script(Some("a/b.sh"))], "{script: rest.sh}", "{script: a/b.sh}"),
+            (vec![Edit::Script(None)], "  startup: {script: rest.sh}\n", ""),
+            (vec![Edit::RestartedAt("2027-01-31T12:00:00Z")], "\"2026-", "\"2027-"),
+            (vec![Edit::Label("none", None), Edit::Env("NONE", None), Edit::Vcores(2)], "# ours", "# ours"),
+        ] {
+            let edited = edit(FULL, &changes).unwrap();
+            assert_eq!(edited, FULL.replacen(from, to, 1), "{changes:?}");
+            assert_eq!(edit(&edited, &changes).unwrap(), edited, "made twice: {changes:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_its_field_may_not_have_is_refused_by_the_field() {
+        for (change, path) in [
+            (Edit::PayloadPath("m"), "spec.payload.path"),
+            (Edit::Script(Some("x.py")), "spec.startup.script"),
+            (Edit::Env("MAAS_X", Some("1")), "spec.env.MAAS_X"),
+            (Edit::Env("1X", Some("1")), "spec.env.1X"),
+            (Edit::Vcores(0), "spec.resources.vcores"),
+            (Edit::RestartedAt("now"), "spec.restartedAt"),
+        ] {
+            match edit(FULL, &[change]) {
+                Err(EditError::Unfit(faults)) => assert!(faults.0.iter().any(|f| f.path == path), "{faults}"),
+                other => panic!("{change:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_line_goes_without_its_newline() {
+        let text = FULL.trim_end().replace(" # by me", "").replace("  restartedAt: \"2026-01-31T12:00:00Z\"", "  env2");
+        let text = text.replace("  env2", "  probes: ~").replace("  startup: {script: rest.sh}\n", "");
+        let text = format!("{text}\n  startup:\n    script: |-\n      rest.sh\n");
+        let edited = edit(&text, &[Edit::Script(None)]).unwrap();
+        assert_eq!(edited, text[..text.find("  startup").unwrap()]);
     }
 
     proptest! {

@@ -14,7 +14,7 @@ pub use deployment::{
     API_VERSION, HttpGet, KIND, Metadata, ModelDeployment, ModelRef, Payload, Probes, REPLICAS_LIMIT, Readiness,
     Resources, Spec, Startup, Template, VCORES_LIMIT,
 };
-pub use edit::{EditError, render, set_annotation, set_replicas};
+pub use edit::{Edit, EditError, edit, render, set_annotation, set_replicas};
 pub use iid::{Iid, IidError};
 pub use launch::{Launch, LaunchError, OperatorLaunch, RemoteFile};
 pub use manifest::{Fault, Faults, Manifest, parse, parse_one};

@@ -241,4 +241,5 @@ fn moved(mut faults: Vec<Fault>, text: &str, line: u32) -> Faults {
     Faults(faults)
 }
 
+pub(crate) use fields::looks_like_another_type;
 pub(crate) use tree::{Node, Value, parse as parse_tree};

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use maas_crd::{Manifest, parse, parse_one, render, schema, set_annotation, set_replicas};
+use maas_crd::{Edit, Manifest, edit, parse, parse_one, render, schema, set_annotation, set_replicas};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -212,9 +212,13 @@ fn document() -> impl Strategy<Value = Value> {
         good_or("3", &["0", "1000", "1001", "-1", "1.5", "\"3\"", "true"]),
         good_or("\"30s\"", &["\"0s\"", "\"1d\"", "30"]),
         prop_oneof![12 => Just(None), 1 => Just(Some(json!({})))],
+        good_or(
+            "\"2026-01-31T12:00:00Z\"",
+            &["\"2026-01-31\"", "\"2026-13-01T00:00:00Z\"", "\"now\"", "\"\"", "2026", "true"],
+        ),
     );
     let spec = (model, payload, resources, env, startup, probes, rest).prop_map(
-        move |(model, payload, resources, env, startup, probes, (replicas, grace, strategy))| {
+        move |(model, payload, resources, env, startup, probes, (replicas, grace, strategy, restarted))| {
             map(&[
                 ("model", Some(model)),
                 ("payload", payload),
@@ -225,6 +229,7 @@ fn document() -> impl Strategy<Value = Value> {
                 ("replicas", replicas),
                 ("terminationGracePeriod", grace),
                 ("strategy", strategy),
+                ("restartedAt", restarted),
             ])
         },
     );
@@ -272,16 +277,19 @@ proptest! {
         field in prop::sample::select(vec![
             "/metadata/name", "/metadata/namespace", "/spec/model/name", "/spec/model/version", "/spec/payload/path",
             "/spec/startup/script", "/spec/startup/announceFile", "/spec/probes/readiness/http/path", "env",
+            "/spec/restartedAt",
         ]),
         text in prop_oneof![
             "(hdfs://|/)?[/.a]{0,5}(\\.sh)?", "[a-zA-Z0-9._/-]{0,8}", "[Aa7/.: \\x00-\\x20\\x7f-\\xa0é]{0,4}(\\.sh)?",
-            "[a.-]{60,66}", "/?a{4088,4100}", "MAAS_?[A-Z]?", "(X|_)?HADOOP_TOKEN_FILE_LOCATION[A-Z]?", ".{0,6}",
+            "[012][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,11})?(Z|[+-][0-2][0-9]:[0-6][0-9]|)",
+            "(19|20)0[04]-(0[26]|1[12])-(29|3[01])T00:00:00Z", "[a.-]{60,66}", "/?a{4088,4100}", "MAAS_?[A-Z]?", "(X|_)?HADOOP_TOKEN_FILE_LOCATION[A-Z]?", ".{0,6}",
         ],
     ) {
         let mut document = json!({
             "apiVersion": "maas/v1", "kind": "ModelDeployment", "metadata": {"name": "a", "namespace": "a"},
             "spec": {
                 "model": {"name": "a", "version": "1"}, "payload": {"path": "/m"}, "env": {},
+                "restartedAt": "2026-01-31T12:00:00Z",
                 "startup": {"script": "a.sh", "announceFile": "a"},
                 "probes": {"readiness": {"http": {"path": "/"}}},
             },
@@ -313,6 +321,48 @@ proptest! {
             })?,
             Err(error) => prop_assert!(key == "<<" , "{error:?} of {key:?}: {value:?}"),
         }
+    }
+
+    #[test]
+    fn entries_are_put_in_and_taken_out_and_all_else_stays(
+        document in document(), how in 0u8..4,
+        key in prop_oneof!["[a-z/.]{1,9}", ".{0,5}", Just("a".to_owned()), Just("null".to_owned())],
+        variable in prop_oneof!["[A-Z_]{1,9}", Just("A".to_owned()), Just("_a".to_owned())],
+        value in "[^\\x00]{0,12}", script in "[a-z]{1,4}(/[a-z]{1,4})?\\.sh", mib in 1u64..9999, vcores in 1u32..=1024,
+    ) {
+        let text = written(&document, how);
+        let Ok(before) = parse_one(text.as_bytes()) else { return Ok(()) };
+        let (path, time) = (format!("/{script}"), "2026-01-31T12:00:00Z");
+        let memory = maas_crd::Memory::from_mib(mib).unwrap();
+        prop_assume!(key != "<<");
+        let changes = [
+            Edit::Label(&key, Some(&value)), Edit::Env(&variable, Some(&value)), Edit::Memory(memory),
+            Edit::Vcores(vcores), Edit::PayloadPath(&path), Edit::Script(Some(&script)), Edit::RestartedAt(time),
+        ];
+        let edited = edit(&text, &changes).unwrap();
+        let set = |m: &mut Manifest| {
+            m.resource.metadata.labels.insert(key.clone(), value.clone());
+            let template = &mut m.resource.spec.template;
+            template.env.insert(variable.clone(), value.clone());
+            (template.resources.memory, template.resources.vcores) = (memory, vcores);
+            template.payload.path = path.clone();
+            template.startup.script = Some(script.clone());
+            template.restarted_at = Some(time.to_owned());
+        };
+        means_the_same(&edited, &before, set)?;
+        prop_assert_eq!(&edit(&edited, &changes).unwrap(), &edited, "made twice");
+        let out = [Edit::Label(&key, None), Edit::Env(&variable, None), Edit::Script(None), Edit::Annotation(&key, None)];
+        let bare = edit(&edited, &out).unwrap();
+        means_the_same(&bare, &before, |m| {
+            set(m);
+            m.resource.metadata.labels.remove(&key);
+            m.resource.metadata.annotations.remove(&key);
+            m.resource.spec.template.env.remove(&variable);
+            m.resource.spec.template.startup.script = None;
+        })?;
+        // JSON stays JSON, and comments stay.
+        prop_assert!(how > 1 || serde_json::from_str::<Value>(&bare).is_ok(), "{}", bare);
+        prop_assert_eq!(bare.contains("# end"), how == 3, "{}", bare);
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn every_fault_is_told_at_its_place_with_what_to_do() {
         ),
         (
             spec("\"a\\e[2J\\nb\u{202e}\": 1"),
-            "line 8, column 3: spec.a\\u{1b}[2J\\nb\\u{202e}: unknown field (known ones are model, replicas, payload, resources, env, startup, probes, terminationGracePeriod)",
+            "line 8, column 3: spec.a\\u{1b}[2J\\nb\\u{202e}: unknown field (known ones are model, replicas, payload, resources, env, startup, probes, terminationGracePeriod, restartedAt)",
         ),
         (
             spec("env: {\"A\\e[2J\": 1}"),
@@ -182,7 +182,7 @@ fn every_fault_is_told_at_its_place_with_what_to_do() {
         ),
         (
             spec("replicas: 1\n  replicas: x\n  x: &a 1"),
-            "line 9, column 3: replicas stands here a second time\nline 10, column 3: spec.x: unknown field (known ones are model, replicas, payload, resources, env, startup, probes, terminationGracePeriod)\nline 10, column 9: anchors are not supported: write the value out",
+            "line 9, column 3: replicas stands here a second time\nline 10, column 3: spec.x: unknown field (known ones are model, replicas, payload, resources, env, startup, probes, terminationGracePeriod, restartedAt)\nline 10, column 9: anchors are not supported: write the value out",
         ),
         (spec("? [a]\n  : b"), "line 8, column 5: a key must be a word"),
         (spec("<<: {replicas: 3}"), "line 8, column 3: merge keys are not supported: write the values out"),
@@ -198,6 +198,14 @@ fn every_fault_is_told_at_its_place_with_what_to_do() {
         (
             with("{path: /m/dga}", "{path: /}"),
             "line 7, column 19: spec.payload.path: must name a directory, not the whole file system",
+        ),
+        (
+            spec("restartedAt: 2026-02-29T10:00:00Z"),
+            "line 8, column 16: spec.restartedAt: 2026-02-29T10:00:00Z is no time (write for example 2026-01-31T12:00:00Z)",
+        ),
+        (
+            spec("restartedAt: 2026"),
+            "line 8, column 16: spec.restartedAt: 2026 is not a text (write \"2026\" in quotes)",
         ),
         (
             with("{path: /m/dga}", "{path: \"/m\\0\"}"),
@@ -275,7 +283,7 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn a_rendered_resource_and_a_stored_template_read_back() {
     let text = spec(
-        "replicas: 7\n  env: {A: \"1\"}\n  startup: {script: a/b.sh, timeout: 1m30s}\n  probes: {readiness: {http: {path: /x}, period: 500ms}}\n  terminationGracePeriod: 0s",
+        "replicas: 7\n  env: {A: \"1\"}\n  startup: {script: a/b.sh, timeout: 1m30s}\n  probes: {readiness: {http: {path: /x}, period: 500ms}}\n  terminationGracePeriod: 0s\n  restartedAt: 2024-02-29T23:59:59.25+14:00",
     );
     let resource = parse_one(text.as_bytes()).unwrap().resource;
     assert_eq!(parse_one(maas_crd::render(&resource).as_bytes()).unwrap().resource, resource);

@@ -34,7 +34,17 @@ const METADATA: Known = Known {
     servers: &["uid", "generation", "resourceVersion", "creationTimestamp"],
 };
 const SPEC: Known = Known {
-    fields: &["model", "replicas", "payload", "resources", "env", "startup", "probes", "terminationGracePeriod"],
+    fields: &[
+        "model",
+        "replicas",
+        "payload",
+        "resources",
+        "env",
+        "startup",
+        "probes",
+        "terminationGracePeriod",
+        "restartedAt",
+    ],
     later: &["strategy", "placement", "progressDeadline", "revisionHistoryLimit"],
     servers: &[],
 };
@@ -194,6 +204,15 @@ impl Reader {
         }
     }
 
+    fn time(&mut self, node: &Node, path: &str) -> Option<String> {
+        let text = self.text(node, path)?;
+        if is_time(&text) {
+            return Some(text);
+        }
+        self.helped(node, path, format!("{} is no time", shown(&text)), "write for example 2026-01-31T12:00:00Z");
+        None
+    }
+
     fn document(&mut self, root: &Node) -> Option<(ModelDeployment, bool)> {
         let Value::Map { .. } = root.value else {
             self.helped(root, "", "this is no manifest", "it needs apiVersion, kind, metadata and spec");
@@ -314,6 +333,7 @@ impl Reader {
             Some(grace) => self.duration(grace, "spec.terminationGracePeriod", Duration::ZERO),
             None => Some(Duration::from_secs(30)),
         };
+        let restarted_at = self.field(node, "restartedAt").and_then(|n| self.time(n, "spec.restartedAt"));
         let template = Template {
             model: model?,
             payload: payload?,
@@ -322,6 +342,7 @@ impl Reader {
             startup,
             probes,
             termination_grace_period: grace?,
+            restarted_at,
         };
         Some((Spec { replicas: replicas?, template }, replicas_node.is_some()))
     }
@@ -469,8 +490,36 @@ impl Reader {
     }
 }
 
+/// Whether this is a time as RFC 3339 writes it, such as `2026-01-31T12:00:00.5+01:00`; without leap seconds.
+fn is_time(text: &str) -> bool {
+    let Some((date, time)) = text.split_once('T') else { return false };
+    let Some(at) = time.find(['Z', '+', '-']) else { return false };
+    let (clock, zone) = time.split_at(at);
+    let (clock, fraction) = clock.split_once('.').map_or((clock, None), |(clock, fraction)| (clock, Some(fraction)));
+    let fraction = fraction.is_none_or(|f| (1..=9).contains(&f.len()) && f.bytes().all(|b| b.is_ascii_digit()));
+    let hour_and_minute = |text: &str| matches!(numbers(text, ':', &[2, 2]).as_deref(), Some([0..=23, 0..=59]));
+    let zone = zone == "Z" || zone.strip_prefix(['+', '-']).is_some_and(hour_and_minute);
+    let clock = matches!(numbers(clock, ':', &[2, 2, 2]).as_deref(), Some([0..=23, 0..=59, 0..=59]));
+    let date = match numbers(date, '-', &[4, 2, 2]).as_deref() {
+        Some([year, 2, 29]) => year % 4 == 0 && (year % 100 != 0 || year % 400 == 0),
+        Some([_, 2, day]) => (1..=28).contains(day),
+        Some([_, 4 | 6 | 9 | 11, day]) => (1..=30).contains(day),
+        Some([_, 1..=12, day]) => (1..=31).contains(day),
+        _ => false,
+    };
+    date && clock && fraction && zone
+}
+
+/// The numbers of a text that has this many digits in each part.
+fn numbers(text: &str, between: char, digits: &[usize]) -> Option<Vec<u32>> {
+    let parts: Vec<&str> = text.split(between).collect();
+    let good = parts.len() == digits.len() && parts.iter().zip(digits).all(|(part, digits)| part.len() == *digits);
+    let number = |part: &&str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+    good.then(|| parts.iter().map(number).collect()).flatten()
+}
+
 /// What YAML takes for a number, a truth value or nothing when it stands without quotes.
-fn looks_like_another_type(text: &str) -> bool {
+pub(crate) fn looks_like_another_type(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let number = text.parse::<f64>().is_ok() && text.bytes().any(|b| b.is_ascii_digit());
     let radix = ["0x", "0o", "0b"].iter().any(|r| digits.starts_with(r));

@@ -1,6 +1,6 @@
 //! Edits of a user's own manifest.
 
-use maas_crd::{EditError, Manifest, parse_one, render, set_annotation, set_replicas};
+use maas_crd::{Edit, EditError, Manifest, edit, parse_one, render, set_annotation, set_replicas};
 
 use crate::{Target, accepted, refused};
 
@@ -35,6 +35,7 @@ fn check(bytes: &[u8]) {
     };
     scaled(&before, text, replicas);
     noted(&before, text, key, value);
+    others(&before, text, key, value);
 }
 
 fn scaled(before: &Manifest, text: &str, replicas: u32) {
@@ -74,6 +75,35 @@ fn noted(before: &Manifest, text: &str, key: &str, value: &str) {
             assert!(key == "<<" || !room, "{key:?}: {value:?}: {error:?}");
         }
     }
+}
+
+/// Each other field takes the value or refuses it by name; what is taken out is gone, and nothing else is.
+fn others(before: &Manifest, text: &str, key: &str, value: &str) {
+    let changed = |change: Edit<'_>, make: &dyn Fn(&mut Manifest)| {
+        let mut wanted = before.clone();
+        make(&mut wanted);
+        match edit(text, &[change]) {
+            Ok(edited) => {
+                means(&edited, &wanted);
+                assert_eq!(edit(&edited, &[change]).ok().as_ref(), Some(&edited), "an edit made twice");
+            }
+            Err(error) => {
+                let refused = parse_one(render(&wanted.resource).as_bytes()).map(|m| m.resource) != Ok(wanted.resource);
+                let room = text.len() + 6 * (key.len() + value.len()) + 4096 < 32 * 1024;
+                assert!(refused || key == "<<" || !room, "{change:?}: {error:?}");
+            }
+        }
+    };
+    let put = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    changed(Edit::Label(key, Some(value)), &|m| m.resource.metadata.labels.extend([put(key, value)]));
+    changed(Edit::Env(key, Some(value)), &|m| m.resource.spec.template.env.extend([put(key, value)]));
+    changed(Edit::PayloadPath(value), &|m| value.clone_into(&mut m.resource.spec.template.payload.path));
+    changed(Edit::Script(Some(value)), &|m| m.resource.spec.template.startup.script = Some(value.to_owned()));
+    changed(Edit::RestartedAt(value), &|m| m.resource.spec.template.restarted_at = Some(value.to_owned()));
+    changed(Edit::Label(key, None), &|m| drop(m.resource.metadata.labels.remove(key)));
+    changed(Edit::Annotation(key, None), &|m| drop(m.resource.metadata.annotations.remove(key)));
+    changed(Edit::Env(key, None), &|m| drop(m.resource.spec.template.env.remove(key)));
+    changed(Edit::Script(None), &|m| m.resource.spec.template.startup.script = None);
 }
 
 fn means(edited: &str, wanted: &Manifest) {
