@@ -1,15 +1,20 @@
 //! Reads, each with a deadline.
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use tokio::time::timeout;
+use zk::MultiReadResult::{Children, Data, Error};
 use zookeeper_client as zk;
 
 use crate::op::Stat;
 use crate::path::Node;
 use crate::session::{ClientError, Store};
 
+/// Nodes that one request of a list reads: a request each would cost client and server three times as much.
+const TOGETHER: usize = 32;
 /// Requests of one list that are under way at a time.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 16;
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,16 @@ impl ReadError {
 
 /// A node below which was listed: its path, data and stat.
 type Listed = (String, Vec<u8>, Stat);
+
+/// What one read of a list showed.
+enum Seen {
+    /// A node, and the names of its children, sorted.
+    Node(Listed, Vec<String>),
+    /// It vanished meanwhile.
+    Gone,
+    /// This identity may not read it.
+    Denied(String),
+}
 
 impl Store {
     pub(crate) async fn within<T>(
@@ -89,23 +104,22 @@ impl Store {
     pub async fn list(&self, path: &str) -> Result<Vec<Listed>, ReadError> {
         let mut found = Vec::new();
         let mut denied = Vec::new();
-        let mut level = Vec::new();
-        if let Some(top) = self.with_children(path).await? {
-            level.extend(hold(&mut found, top));
-        }
+        let mut level = vec![path.to_owned()];
         while !level.is_empty() {
-            // A level of the tree at a time, its requests pipelined on the one connection.
-            let reads = std::mem::take(&mut level).into_iter().map(|path| async move {
-                let node = self.with_children(&path).await;
-                (path, node)
-            });
+            // A level of the tree at a time, many nodes a request, the requests pipelined on the one connection.
+            let reads: Vec<_> = level.chunks(TOGETHER).map(|paths| self.together(paths.to_vec())).collect();
+            level = Vec::new();
             let mut nodes = futures::stream::iter(reads).buffered(AT_ONCE);
-            while let Some((path, node)) = nodes.next().await {
-                match node {
-                    Ok(Some(node)) => level.extend(hold(&mut found, node)),
-                    Ok(None) => {}
-                    Err(error) if error.is_denied() => denied.push(path),
-                    Err(error) => return Err(error),
+            while let Some(nodes) = nodes.next().await {
+                for node in nodes? {
+                    match node {
+                        Seen::Node(node, children) => level.extend(hold(&mut found, (node, children))),
+                        Seen::Gone => {}
+                        Seen::Denied(at) if at == path => {
+                            return Err(ReadError::Failed { path: at, source: ClientError(zk::Error::NoAuth) });
+                        }
+                        Seen::Denied(at) => denied.push(at),
+                    }
                 }
             }
         }
@@ -115,10 +129,56 @@ impl Store {
         Ok(found)
     }
 
-    async fn with_children(&self, path: &str) -> Result<Option<(Listed, Vec<String>)>, ReadError> {
-        let Some((data, stat)) = self.get(path).await? else { return Ok(None) };
-        let children = if stat.num_children > 0 { self.children(path).await?.unwrap_or_default() } else { Vec::new() };
-        Ok(Some(((path.to_owned(), data, stat), children)))
+    /// Several nodes by one request, and the children of those that have some by a second.
+    async fn together(&self, paths: Vec<String>) -> Result<Vec<Seen>, ReadError> {
+        let nodes = self.multi(&paths, |reader, path| reader.add_get_data(path)).await?;
+        let is_parent = |node: &zk::MultiReadResult| matches!(node, Data { stat, .. } if stat.num_children > 0);
+        let parents: Vec<String> =
+            paths.iter().zip(&nodes).filter(|(_, node)| is_parent(node)).map(|(path, _)| path.clone()).collect();
+        let children = self.multi(&parents, |reader, path| reader.add_get_children(path)).await?;
+        let mut children: BTreeMap<_, _> = parents.into_iter().zip(children).collect();
+        let mut seen = Vec::with_capacity(paths.len());
+        for (path, node) in paths.into_iter().zip(nodes) {
+            seen.push(match node {
+                Data { data, stat } => {
+                    let below = match children.remove(&path) {
+                        Some(Children { mut children }) => {
+                            children.sort();
+                            children
+                        }
+                        _ => Vec::new(),
+                    };
+                    Seen::Node((path, data, stat_of(&stat)), below)
+                }
+                Error { err: zk::Error::NoNode } => Seen::Gone,
+                Error { err: zk::Error::NoAuth } => Seen::Denied(path),
+                Error { err } => return Err(ReadError::Failed { path, source: ClientError(err) }),
+                _ => Seen::Gone,
+            });
+        }
+        Ok(seen)
+    }
+
+    /// One request of several reads; a result for each, in order.
+    async fn multi(
+        &self,
+        paths: &[String],
+        add: for<'a> fn(&mut zk::MultiReader<'a>, &str) -> Result<(), zk::Error>,
+    ) -> Result<Vec<zk::MultiReadResult>, ReadError> {
+        let Some(first) = paths.first() else { return Ok(Vec::new()) };
+        let request = async {
+            let client = self.client()?;
+            let mut reader = client.new_multi_reader();
+            for path in paths {
+                add(&mut reader, path)?;
+            }
+            let results = reader.commit().await?;
+            if results.len() == paths.len() {
+                return Ok(results);
+            }
+            Err(zk::Error::UnexpectedError(format!("{} answers to {} reads", results.len(), paths.len())))
+        };
+        self.within(first, request).await
     }
 
     /// Whether the tree was made: its folder of specs exists.

@@ -175,6 +175,11 @@ impl Bed {
         self.ctl(&["service", "stop"]).await.map(drop)
     }
 
+    /// A session like that of a client that has just started.
+    pub(crate) async fn another_session(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(Config::new(self.cluster.quorum())).await?)
+    }
+
     /// A path below the tree's root.
     pub(crate) fn path(&self, below: &str) -> String {
         self.store.path(&Node::Folder(below.to_owned()))

@@ -10,6 +10,7 @@ mod faults;
 mod figure;
 mod floor;
 mod hand;
+mod many;
 mod reads;
 mod size;
 mod starts;
@@ -69,6 +70,9 @@ async fn measure(wanted: &Wanted) -> anyhow::Result<()> {
     }
     if wanted.has("crowd") {
         crowd::twenty(&bed).await?;
+    }
+    if wanted.has("many") {
+        many::ten_thousand(&bed).await?;
     }
     bed.end().await?;
     println!("load at the end: {}; measured in {} s", load(), began.elapsed().as_secs());

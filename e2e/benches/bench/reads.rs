@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use maas_store::{Config, Node, Store};
+use maas_store::Node;
 
 use crate::bed::Bed;
 use crate::figure::{Judged, Samples, ms_since};
@@ -15,7 +15,7 @@ pub(crate) async fn reads(bed: &Bed) -> anyhow::Result<()> {
     let (mut session, mut list, mut get) = (Samples::default(), Samples::default(), Samples::default());
     for _ in 0..READS {
         let began = Instant::now();
-        let store = Store::open(Config::new(quorum.clone())).await?;
+        let store = bed.another_session().await?;
         store.get(&store.path(&Node::Leader)).await?;
         session.add(ms_since(began));
         store.close().await;

@@ -30,7 +30,8 @@ pub(crate) async fn resident(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn vm_rss(pid: u32) -> anyhow::Result<f64> {
+/// KiB.
+pub(crate) fn vm_rss(pid: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
