@@ -10,6 +10,7 @@ mod cache;
 pub mod event;
 mod fence;
 mod rm;
+mod turns;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use maas_store::{Change, CommitError, Done, Node, Op};
 
 use crate::allot::{Allotment, Shape};
 use crate::key::Key;
-use crate::plan::observed::{Deletion, Memory, Payload, Unsure};
+use crate::plan::observed::{Deletion, Payload, Unsure};
 use crate::plan::{self, Act, Context, Time, launch};
 use crate::seeded::{Bug, seeded};
 use crate::settings::Settings;
@@ -26,6 +27,7 @@ use cache::Cache;
 use event::{Effect, Event, Level, OperatorSeen, Tag};
 use fence::{Fence, Verdict};
 use rm::Rm;
+use turns::Turns;
 
 /// A plan whose commit was refused is made again after this, doubling to [`RETRY_MAX`].
 const RETRY: u64 = 20;
@@ -59,17 +61,6 @@ struct Planned {
     untold: usize,
 }
 
-/// One deployment's turn in the queue: never two runs at once.
-#[derive(Debug, Default)]
-struct Turn {
-    memory: Memory,
-    in_flight: bool,
-    dirty: bool,
-    wake: Option<u64>,
-    refused: u32,
-    want: Vec<(maas_crd::Iid, Shape)>,
-}
-
 /// Whether the tree is seen whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum View {
@@ -92,7 +83,7 @@ pub struct Core {
     cache: Cache,
     /// Lists of the tree that have begun.
     lists: u64,
-    turns: BTreeMap<Key, Turn>,
+    turns: Turns,
     /// Listings of payloads that are out: by revision, the uid that they are for.
     listings: BTreeMap<(Key, u32), i64>,
     allotment: Allotment,
@@ -130,7 +121,7 @@ impl Core {
             view: View::None,
             cache: Cache::default(),
             lists: 0,
-            turns: BTreeMap::new(),
+            turns: Turns::default(),
             listings: BTreeMap::new(),
             allotment: Allotment::default(),
             rm: Rm::default(),
@@ -160,8 +151,8 @@ impl Core {
     /// When to send [`Event::Wake`] at the latest.
     #[must_use]
     pub fn wake(&self) -> Option<u64> {
-        let turns = self.turns.values().filter(|t| !t.in_flight).filter_map(|t| t.wake);
-        turns.chain(self.allotment.wake()).chain(self.rm.wake()).chain(self.read_at).min()
+        let all = [self.turns.wake(), self.allotment.wake(), self.rm.wake(), self.read_at];
+        all.into_iter().flatten().min()
     }
 
     fn take_in(&mut self, now: Time, event: Event, out: &mut Vec<Effect>) {
@@ -314,18 +305,18 @@ impl Core {
                 if self.view != View::Whole {
                     self.view = View::Whole;
                     for key in self.cache.keys(root) {
-                        self.dirty(key);
+                        self.turns.dirty(&key);
                     }
                     // What may have been written before this list began is in it, or was not written.
-                    for turn in self.turns.values_mut() {
-                        turn.memory.unsure.retain(|_, unsure| unsure.lists >= self.lists);
+                    for memory in self.turns.memories() {
+                        memory.unsure.retain(|_, unsure| unsure.lists >= self.lists);
                     }
                 }
                 None
             }
         };
         if let Some(key) = key {
-            self.dirty(key);
+            self.turns.dirty(&key);
         }
     }
 
@@ -335,20 +326,14 @@ impl Core {
             && maas_store::StopRequest::decode(path, data).is_ok_and(|s| s.application == self.settings.application)
         {
             self.drain = Drain::Asked;
-            for turn in self.turns.values_mut() {
-                turn.dirty = true;
-            }
+            self.turns.all_dirty();
         }
-    }
-
-    fn dirty(&mut self, key: Key) {
-        self.turns.entry(key).or_default().dirty = true;
     }
 
     fn rm_moved(&mut self, iids: Vec<maas_crd::Iid>) {
         for iid in iids {
-            if let Some(key) = self.cache.owner(iid).cloned() {
-                self.dirty(key);
+            if let Some(key) = self.cache.owner(iid) {
+                self.turns.dirty(key);
             }
         }
     }
@@ -361,32 +346,35 @@ impl Core {
         result: Result<Vec<maas_store::PinnedFile>, (&'static str, String)>,
     ) {
         let asked_for = self.listings.remove(&(key.clone(), number));
-        let Some(turn) = self.turns.get_mut(key) else { return };
-        turn.dirty = true;
         let revision = self.cache.revision(&self.settings.root, key, number);
         let template = revision
             .filter(|r| Some(r.uid) == asked_for || seeded(Bug::ListingOfAnotherLife))
             .map(|r| r.template.clone());
-        let tries = turn.memory.payload_tries.get(&number).copied().unwrap_or(0);
-        let payload = match (result, template) {
-            (Ok(files), Some(template)) => launch::listed(&template, files, tries, now.mono),
-            (Err((reason, message)), Some(_)) => launch::payload_failed(reason, message, tries, now.mono),
-            // For a deployment of that name which is no more.
-            (_, None) => return,
-        };
-        if matches!(payload, Payload::Failed { .. }) {
-            turn.memory.payload_tries.insert(number, tries.saturating_add(1));
-        }
-        turn.memory.payloads.insert(number, payload);
+        self.turns.change_known(key, |turn| {
+            turn.dirty = true;
+            let memory = &mut turn.memory;
+            let tries = memory.payload_tries.get(&number).copied().unwrap_or(0);
+            let payload = match (result, template) {
+                (Ok(files), Some(template)) => launch::listed(&template, files, tries, now.mono),
+                (Err((reason, message)), Some(_)) => launch::payload_failed(reason, message, tries, now.mono),
+                // For a deployment of that name which is no more.
+                (_, None) => return,
+            };
+            if matches!(payload, Payload::Failed { .. }) {
+                memory.payload_tries.insert(number, tries.saturating_add(1));
+            }
+            memory.payloads.insert(number, payload);
+        });
     }
 
     fn delete_upload(&mut self, key: &Key, path: &str, out: &mut Vec<Effect>) {
-        let uploads = &mut self.turns.entry(key.clone()).or_default().memory.uploads;
-        let failures = match uploads.get(path) {
-            Some(Deletion::Failed(failures, _)) => *failures,
-            _ => 0,
-        };
-        uploads.insert(path.to_owned(), Deletion::Asked(failures));
+        self.turns.change(key, |turn| {
+            let failures = match turn.memory.uploads.get(path) {
+                Some(Deletion::Failed(failures, _)) => *failures,
+                _ => 0,
+            };
+            turn.memory.uploads.insert(path.to_owned(), Deletion::Asked(failures));
+        });
         out.push(Effect::DeleteUpload(key.clone(), path.to_owned()));
     }
 
@@ -398,22 +386,23 @@ impl Core {
         result: Result<(), String>,
         out: &mut Vec<Effect>,
     ) {
-        let Some(turn) = self.turns.get_mut(key) else { return };
-        let failures = match turn.memory.uploads.get(&path) {
-            Some(Deletion::Asked(failures)) => failures + 1,
-            _ => 1,
-        };
-        let next = match result {
-            Ok(()) => Deletion::Over,
-            // The rest of the removal does not wait for HDFS for ever.
-            Err(error) if failures >= UPLOAD_TRIES => {
-                out.push(Effect::Say(Level::Warn, format!("{path} is left behind: {error}; delete it by hand")));
-                Deletion::Over
-            }
-            Err(_) => Deletion::Failed(failures, now.mono + RETRY_MAX),
-        };
-        turn.memory.uploads.insert(path, next);
-        turn.dirty = true;
+        self.turns.change_known(key, |turn| {
+            let failures = match turn.memory.uploads.get(&path) {
+                Some(Deletion::Asked(failures)) => failures + 1,
+                _ => 1,
+            };
+            let next = match result {
+                Ok(()) => Deletion::Over,
+                // The rest of the removal does not wait for HDFS for ever.
+                Err(error) if failures >= UPLOAD_TRIES => {
+                    out.push(Effect::Say(Level::Warn, format!("{path} is left behind: {error}; delete it by hand")));
+                    Deletion::Over
+                }
+                Err(_) => Deletion::Failed(failures, now.mono + RETRY_MAX),
+            };
+            turn.memory.uploads.insert(path, next);
+            turn.dirty = true;
+        });
     }
 
     fn commit(&mut self, purpose: Purpose, ops: Vec<Op>, out: &mut Vec<Effect>) {
@@ -463,47 +452,51 @@ impl Core {
     }
 
     fn planned(&mut self, now: Time, plan: &Planned, result: Result<Vec<Done>, CommitError>, out: &mut Vec<Effect>) {
-        let turn = self.turns.entry(plan.key.clone()).or_default();
-        turn.in_flight = false;
-        match result {
-            Ok(done) => {
-                turn.refused = 0;
-                turn.dirty = true;
-                if plan.status {
-                    turn.memory.unwritten.clear();
-                    turn.memory.status_at = Some(now.mono);
-                }
-                if !seeded(Bug::OwnWritesForgotten) {
-                    self.cache.applied(&self.settings.root, &plan.ops, &done);
-                }
-                self.act(now, &plan.key, &plan.acts, out);
+        let done = match result {
+            Ok(done) => done,
+            Err(error) => return self.not_planned(now, plan, &error, out),
+        };
+        self.turns.change(&plan.key, |turn| {
+            (turn.in_flight, turn.refused, turn.dirty) = (false, 0, true);
+            if plan.status {
+                turn.memory.unwritten.clear();
+                turn.memory.status_at = Some(now.mono);
             }
-            Err(error) => {
-                turn.refused = turn.refused.saturating_add(1);
-                turn.wake = Some(now.mono + RETRY.saturating_mul(1 << turn.refused.min(10)).min(RETRY_MAX));
-                if seeded(Bug::EdgeTriggered) {
-                    turn.wake = None;
-                }
-                if turn.refused > 3 {
-                    let message = format!("{}: a write was not accepted: {error}; trying again", plan.key);
-                    out.push(Effect::Say(Level::Warn, message));
-                }
-                if error.may_have_happened() && !seeded(Bug::BlindRetryOfCreate) {
-                    let unsure = Unsure { lists: self.lists, until: now.mono + UNSURE_FOR };
-                    let created = plan.ops.iter().filter_map(|op| match op {
-                        Op::Create { path, .. } => match Node::parse(&self.settings.root, path)? {
-                            Node::Instance { iid, .. } => Some((iid, unsure)),
-                            _ => None,
-                        },
-                        _ => None,
-                    });
-                    turn.memory.unsure.extend(created);
-                }
-                // What was to follow from it, in YARN and as events, is derived again from what stands.
-                turn.memory.forget_acts(&plan.acts);
-                turn.memory.unwritten.truncate(plan.untold);
-            }
+        });
+        if !seeded(Bug::OwnWritesForgotten) {
+            self.cache.applied(&self.settings.root, &plan.ops, &done);
         }
+        self.act(now, &plan.key, &plan.acts, out);
+    }
+
+    fn not_planned(&mut self, now: Time, plan: &Planned, error: &CommitError, out: &mut Vec<Effect>) {
+        let (root, lists) = (&self.settings.root, self.lists);
+        self.turns.change(&plan.key, |turn| {
+            turn.in_flight = false;
+            turn.refused = turn.refused.saturating_add(1);
+            turn.wake = Some(now.mono + RETRY.saturating_mul(1 << turn.refused.min(10)).min(RETRY_MAX));
+            if seeded(Bug::EdgeTriggered) {
+                turn.wake = None;
+            }
+            if turn.refused > 3 {
+                let message = format!("{}: a write was not accepted: {error}; trying again", plan.key);
+                out.push(Effect::Say(Level::Warn, message));
+            }
+            if error.may_have_happened() && !seeded(Bug::BlindRetryOfCreate) {
+                let unsure = Unsure { lists, until: now.mono + UNSURE_FOR };
+                let created = plan.ops.iter().filter_map(|op| match op {
+                    Op::Create { path, .. } => match Node::parse(root, path)? {
+                        Node::Instance { iid, .. } => Some((iid, unsure)),
+                        _ => None,
+                    },
+                    _ => None,
+                });
+                turn.memory.unsure.extend(created);
+            }
+            // What was to follow from it, in YARN and as events, is derived again from what stands.
+            turn.memory.forget_acts(&plan.acts);
+            turn.memory.unwritten.truncate(plan.untold);
+        });
     }
 
     fn act(&mut self, now: Time, key: &Key, acts: &[Act], out: &mut Vec<Effect>) {
@@ -569,19 +562,13 @@ impl Core {
     }
 
     fn plan_due(&mut self, now: Time, epoch: u32, version: i32, out: &mut Vec<Effect>) {
-        let due: BTreeSet<Key> = self
-            .turns
-            .iter()
-            .filter(|(_, t)| !t.in_flight && (t.dirty || t.wake.is_some_and(|at| now.mono >= at)))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in due {
+        for key in self.turns.due(now.mono) {
             self.plan_one(now, epoch, version, &key, out);
         }
     }
 
     fn plan_one(&mut self, now: Time, epoch: u32, version: i32, key: &Key, out: &mut Vec<Effect>) {
-        let Some(mut turn) = self.turns.remove(key) else { return };
+        let Some(mut turn) = self.turns.take(key) else { return };
         let observed = self.cache.observe(&self.settings.root, key, |iid| self.rm.container(iid, &self.allotment));
         let mut context = Context {
             settings: &self.settings,
@@ -619,13 +606,13 @@ impl Core {
                 Planned { key: key.clone(), ops: ops.clone(), acts: plan.acts, status: plan.writes_status, untold };
             self.commit(Purpose::Deployment(Box::new(planned)), ops, out);
         }
-        self.turns.insert(key.clone(), turn);
+        self.turns.put(key.clone(), turn);
     }
 
     fn allot(&mut self, now: Time) {
         let mut want = BTreeMap::new();
-        for (key, turn) in &self.turns {
-            want.extend(turn.want.iter().map(|(iid, shape)| (*iid, (key.clone(), *shape))));
+        for (key, wanted) in self.turns.wanting() {
+            want.extend(wanted.iter().map(|(iid, shape)| (*iid, (key.clone(), *shape))));
         }
         let before: BTreeSet<Key> = self.waiting_keys(&want);
         let changes = self.allotment.allot(&want, self.rm.room, now.mono);
@@ -633,7 +620,7 @@ impl Core {
         // A deployment whose asks were parked or taken up says so in its status.
         let after = self.waiting_keys(&want);
         for key in before.symmetric_difference(&after) {
-            self.turns.entry(key.clone()).or_default().dirty = true;
+            self.turns.dirty(key);
         }
     }
 

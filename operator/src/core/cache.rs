@@ -24,6 +24,13 @@ enum Value {
     Other,
 }
 
+impl Value {
+    /// Whether a tree that lacks all such was taken away as a whole.
+    fn stands(&self) -> bool {
+        matches!(self, Self::Spec(_) | Self::Revision(_) | Self::Instance(_))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
     stat: Stat,
@@ -36,6 +43,8 @@ pub(crate) struct Cache {
     entries: BTreeMap<String, Entry>,
     /// The deployment of every instance that has a record.
     owners: BTreeMap<Iid, Key>,
+    /// How many specs, revisions and instances there are.
+    standing: usize,
 }
 
 impl Cache {
@@ -47,7 +56,10 @@ impl Cache {
         }
         let node = Node::parse(root, path);
         let value = node.as_ref().map_or(Value::Other, |node| parse(node, path, data));
-        self.entries.insert(path.to_owned(), Entry { stat, value });
+        self.standing += usize::from(value.stands());
+        if let Some(before) = self.entries.insert(path.to_owned(), Entry { stat, value }) {
+            self.standing -= usize::from(before.value.stands());
+        }
         if let Some(Node::Instance { namespace, name, iid }) = &node {
             self.owners.insert(*iid, Key { namespace: namespace.clone(), name: name.clone() });
         }
@@ -56,7 +68,9 @@ impl Cache {
 
     /// Drops a znode. Returns the deployment it belonged to.
     pub(crate) fn gone(&mut self, root: &Root, path: &str) -> Option<Key> {
-        self.entries.remove(path);
+        if let Some(before) = self.entries.remove(path) {
+            self.standing -= usize::from(before.value.stands());
+        }
         let node = Node::parse(root, path)?;
         if let Node::Instance { iid, .. } = &node {
             self.owners.remove(iid);
@@ -86,7 +100,7 @@ impl Cache {
 
     /// Whether nothing stands that a deployment leaves.
     pub(crate) fn is_bare(&self) -> bool {
-        !self.entries.values().any(|e| matches!(e.value, Value::Spec(_) | Value::Revision(_) | Value::Instance(_)))
+        self.standing == 0
     }
 
     /// Whether no instance has a record.
