@@ -25,5 +25,8 @@ pub use record::{
     SyncOwner, SyncRecord, SyncSpec, SyncStatus, Waiting, decode_status, encode_status,
 };
 pub use session::{ClientError, Config, OpenError, Store};
-pub use specs::{EditError, SPEC_LIMIT, SpecRead, create_spec, delete_spec, get_spec, list_specs, update_spec};
+pub use specs::{
+    EditError, SPEC_LIMIT, SpecEdit, SpecRead, create_spec, delete_spec, get_spec, list_specs, rehearse_spec,
+    update_spec,
+};
 pub use syncs::{SyncRead, SyncReadError, create_sync, delete_sync, get_sync, get_sync_owner, own_sync, update_sync};

@@ -44,6 +44,18 @@ impl ReadError {
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Failed { source: ClientError(zk::Error::NoAuth), .. })
     }
+
+    /// Whether nobody answered: trying again may help.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        use zk::Error::{ConnectionLoss, NoHosts, SessionExpired, SessionMoved, Throttled, Timeout};
+        match self {
+            Self::Deadline { .. } => true,
+            Self::Failed { source: ClientError(error), .. } => {
+                matches!(error, ConnectionLoss | NoHosts | SessionExpired | SessionMoved | Throttled | Timeout)
+            }
+        }
+    }
 }
 
 /// A node below which was listed: its path, data and stat.

@@ -68,10 +68,56 @@ impl EditError {
     pub fn may_have_happened(&self) -> bool {
         matches!(self, Self::Commit { source, .. } if source.may_have_happened())
     }
+
+    /// Whether there was nobody to ask: nothing was written, and trying again may help.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Commit { source: CommitError::Unavailable(_), .. })
+    }
 }
 
 pub(crate) fn classify(what: String, error: CommitError) -> EditError {
     if error.is_conflict() { EditError::Conflict(what) } else { EditError::Commit { what, source: error } }
+}
+
+/// An edit of a spec, as [`rehearse_spec`] takes it.
+#[derive(Clone, Copy, Debug)]
+pub enum SpecEdit<'a> {
+    /// What [`create_spec`] would do.
+    Create {
+        /// Its namespace.
+        namespace: &'a Namespace,
+        /// Its name.
+        name: &'a Name,
+        /// The manifest.
+        text: &'a [u8],
+    },
+    /// What [`update_spec`] would do.
+    Update {
+        /// The one to replace.
+        read: &'a SpecRead,
+        /// The new manifest.
+        text: &'a [u8],
+    },
+    /// What [`delete_spec`] would do.
+    Delete {
+        /// The one to delete.
+        read: &'a SpecRead,
+    },
+}
+
+impl std::fmt::Display for SpecEdit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (namespace, name) = match self {
+            Self::Create { namespace, name, .. } => (*namespace, *name),
+            Self::Update { read, .. } | Self::Delete { read } => (&read.namespace, &read.name),
+        };
+        write!(f, "{namespace}/{name}")
+    }
+}
+
+fn path_of(store: &Store, read: &SpecRead) -> String {
+    store.path(&Node::Spec { namespace: read.namespace.clone(), name: read.name.clone() })
 }
 
 fn check_size(what: &str, text: &[u8]) -> Result<(), EditError> {
@@ -133,6 +179,38 @@ pub async fn create_spec(store: &Store, namespace: &Namespace, name: &Name, text
     store.commit(&[create]).await.map(drop).map_err(|error| classify(what, error))
 }
 
+/// What an edit would be answered, rights and versions included; nothing is written. `before` stands for what must exist
+/// before it: [`Store::missing_folders`] in a tree that was not made.
+///
+/// # Errors
+/// As the edit itself.
+pub async fn rehearse_spec(store: &Store, before: &[Op], edit: &SpecEdit<'_>) -> Result<(), EditError> {
+    let what = edit.to_string();
+    let mut ops = before.to_vec();
+    match edit {
+        SpecEdit::Create { namespace, name, text } => {
+            check_size(&what, text)?;
+            let node = Node::Spec { namespace: (*namespace).clone(), name: (*name).clone() };
+            for parent in node.parents() {
+                let path = store.path(&parent);
+                let found = store.get(&path).await;
+                if found.as_ref().is_ok_and(Option::is_none) {
+                    ops.push(Op::Create { path, data: Vec::new(), ephemeral: false });
+                }
+            }
+            ops.push(Op::Create { path: store.path(&node), data: text.to_vec(), ephemeral: false });
+        }
+        SpecEdit::Update { read, text } => {
+            check_size(&what, text)?;
+            ops.push(Op::Set { path: path_of(store, read), data: text.to_vec(), version: Some(read.stat.version) });
+        }
+        SpecEdit::Delete { read } => {
+            ops.push(Op::Delete { path: path_of(store, read), version: Some(read.stat.version) });
+        }
+    }
+    store.rehearse(&ops).await.map_err(|error| classify(what, error))
+}
+
 /// Replaces a spec at the version that was read. Returns its stat.
 ///
 /// # Errors
@@ -140,7 +218,7 @@ pub async fn create_spec(store: &Store, namespace: &Namespace, name: &Name, text
 pub async fn update_spec(store: &Store, read: &SpecRead, text: &[u8]) -> Result<Stat, EditError> {
     let what = format!("{}/{}", read.namespace, read.name);
     check_size(&what, text)?;
-    let path = store.path(&Node::Spec { namespace: read.namespace.clone(), name: read.name.clone() });
+    let path = path_of(store, read);
     let set = Op::Set { path, data: text.to_vec(), version: Some(read.stat.version) };
     let done = store.commit(&[set]).await.map_err(|error| classify(what.clone(), error))?;
     match done.first().and_then(crate::Done::stat) {
@@ -158,7 +236,7 @@ pub async fn update_spec(store: &Store, read: &SpecRead, text: &[u8]) -> Result<
 /// A conflict, or it was not deleted.
 pub async fn delete_spec(store: &Store, read: &SpecRead) -> Result<(), EditError> {
     let what = format!("{}/{}", read.namespace, read.name);
-    let path = store.path(&Node::Spec { namespace: read.namespace.clone(), name: read.name.clone() });
+    let path = path_of(store, read);
     let delete = Op::Delete { path, version: Some(read.stat.version) };
     store.commit(&[delete]).await.map(drop).map_err(|error| classify(what, error))
 }

@@ -32,6 +32,40 @@ impl Store {
         }
     }
 
+    /// What [`Store::commit`] would be answered; nothing is written. The server checks every operation in its order, rights and
+    /// versions included, and a last one fails in any case.
+    ///
+    /// # Errors
+    /// As [`Store::commit`], but for `Unknown`: nothing happened then either.
+    pub async fn rehearse(&self, ops: &[Op]) -> Result<(), CommitError> {
+        let mut all = ops.to_vec();
+        all.push(Op::Check { path: self.root().to_string(), version: NO_VERSION });
+        match self.commit(&all).await {
+            Err(error) if error.refused_at() == Some(ops.len()) => Ok(()),
+            Err(CommitError::Unknown(why)) => Err(CommitError::Unavailable(why)),
+            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// What is missing of the root and its folders, as creates; none in a tree that was made.
+    ///
+    /// # Errors
+    /// As [`Store::get`]; what is above the root and closed to this identity counts as there.
+    pub async fn missing_folders(&self) -> Result<Vec<Op>, ReadError> {
+        let folders = Node::folders();
+        let mut missing = Vec::new();
+        for path in self.root().with_ancestors().into_iter().chain(folders.iter().map(|f| self.path(f))) {
+            match self.get(&path).await {
+                Ok(None) => missing.push(Op::Create { path, data: Vec::new(), ephemeral: false }),
+                Ok(Some(_)) => {}
+                Err(error) if error.is_denied() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(missing)
+    }
+
     async fn commit_with(&self, client: &zk::Client, ops: &[Op]) -> Result<Vec<Done>, CommitError> {
         loop {
             let aboves = self.shared.acls.above(client, ops).await?;

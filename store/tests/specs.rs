@@ -4,8 +4,10 @@
 use maas_crd::{Name, Namespace};
 use maas_e2e::Cluster;
 use maas_store::{
-    Config, EditError, SPEC_LIMIT, SpecRead, Store, create_spec, delete_spec, get_spec, list_specs, update_spec,
+    CommitError, Config, EditError, Refusal, SPEC_LIMIT, SpecEdit, SpecRead, Store, create_spec, delete_spec, get_spec,
+    list_specs, rehearse_spec, update_spec,
 };
+use zookeeper_client as zk;
 
 async fn read(store: &Store, namespace: &Namespace, name: &Name) -> SpecRead {
     get_spec(store, namespace, name).await.unwrap().unwrap()
@@ -96,4 +98,62 @@ async fn an_edit_without_an_answer_says_that_it_may_have_been_made() {
     let error = update_spec(&store, &first, b"two").await.unwrap_err();
     cluster.zookeeper().resume().unwrap();
     assert!(error.may_have_happened() && !error.is_conflict(), "{error}");
+}
+
+#[tokio::test]
+async fn a_rehearsal_is_answered_as_the_edit_and_writes_nothing() {
+    let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
+    let store = Store::open(Config::new(cluster.quorum())).await.unwrap();
+    let (namespace, name): (Namespace, Name) = ("default".parse().unwrap(), "dga".parse().unwrap());
+    let create = SpecEdit::Create { namespace: &namespace, name: &name, text: b"one" };
+    let refused = |error: EditError| match error {
+        EditError::Commit { source: CommitError::Refused { why, .. }, .. } => Some(why),
+        _ => None,
+    };
+
+    // In a tree that was not made, what would be made before it belongs to the rehearsal.
+    assert!(rehearse_spec(&store, &[], &create).await.unwrap_err().is_conflict());
+    let before = store.missing_folders().await.unwrap();
+    rehearse_spec(&store, &before, &create).await.unwrap();
+    assert_eq!(store.get("/maas").await.unwrap(), None);
+    store.init().await.unwrap();
+    assert_eq!(store.missing_folders().await.unwrap(), []);
+    rehearse_spec(&store, &[], &create).await.unwrap();
+    assert_eq!(list_specs(&store, None).await.unwrap(), []);
+
+    create_spec(&store, &namespace, &name, b"one").await.unwrap();
+    assert!(rehearse_spec(&store, &[], &create).await.unwrap_err().is_conflict());
+    let first = read(&store, &namespace, &name).await;
+    for edit in [SpecEdit::Update { read: &first, text: b"two" }, SpecEdit::Delete { read: &first }] {
+        rehearse_spec(&store, &[], &edit).await.unwrap();
+    }
+    assert_eq!(read(&store, &namespace, &name).await, first);
+    let large = vec![b'x'; SPEC_LIMIT + 1];
+    let error = rehearse_spec(&store, &[], &SpecEdit::Update { read: &first, text: &large }).await.unwrap_err();
+    assert!(matches!(error, EditError::TooLarge { .. }), "{error}");
+
+    // Rights: the namespace is closed to everyone but its owner.
+    let client = zk::Client::connect(&cluster.quorum()).await.unwrap();
+    let readable = [zk::Acl::new(zk::Permission::READ, zk::AuthId::anyone())];
+    for path in ["/maas/specs/ModelDeployment/default", "/maas/specs/ModelDeployment/default/dga"] {
+        client.set_acl(path, &readable, None).await.unwrap();
+    }
+    let other: Name = "other".parse().unwrap();
+    for edit in [
+        SpecEdit::Create { namespace: &namespace, name: &other, text: b"one" },
+        SpecEdit::Update { read: &first, text: b"two" },
+        SpecEdit::Delete { read: &first },
+    ] {
+        let error = rehearse_spec(&store, &[], &edit).await.unwrap_err();
+        assert_eq!(refused(error), Some(Refusal::NoAuth), "{edit:?}");
+    }
+    update_spec(&store, &first, b"two").await.unwrap_err();
+
+    // An older reading is a conflict.
+    let elsewhere: Namespace = "lab".parse().unwrap();
+    create_spec(&store, &elsewhere, &name, b"one").await.unwrap();
+    let first = read(&store, &elsewhere, &name).await;
+    update_spec(&store, &first, b"two").await.unwrap();
+    let error = rehearse_spec(&store, &[], &SpecEdit::Update { read: &first, text: b"three" }).await.unwrap_err();
+    assert!(error.is_conflict(), "{error}");
 }
