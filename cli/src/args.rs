@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use change::{Apply, Delete, Scale};
+pub(crate) use change::{Apply, Delete, DryRun, Scale};
 pub(crate) use look::{Awaited, Events, Format, Get, Logs, Names, Wait};
 pub(crate) use service::{Doctor, Report, Service, Start};
 

@@ -3,8 +3,8 @@
 
 use maas_crd::{EditError, ModelDeployment};
 
-/// Where the ids stand.
-const ANNOTATION: &str = "maas/edits";
+use crate::annotation::EDITS;
+
 pub(crate) const REMEMBERED: usize = 64;
 
 /// The identity of one edit, kept over its retries.
@@ -27,27 +27,13 @@ impl EditId {
         let mut ids: Vec<&str> = remembered(resource).split(',').filter(|id| !id.is_empty()).collect();
         ids.push(&self.0);
         let kept = ids.split_off(ids.len().saturating_sub(REMEMBERED));
-        maas_crd::set_annotation(text, ANNOTATION, &kept.join(","))
+        maas_crd::set_annotation(text, EDITS, &kept.join(","))
     }
 }
 
 /// The ids in `resource`, as they are written.
 fn remembered(resource: &ModelDeployment) -> &str {
-    resource.metadata.annotations.get(ANNOTATION).map_or("", String::as_str)
-}
-
-/// `new` and its `text` with the ids that `stored` remembers: replacing a manifest must not make an old edit look new.
-pub(crate) fn keep_ids(
-    stored: &ModelDeployment,
-    new: &mut ModelDeployment,
-    text: &mut String,
-) -> Result<(), EditError> {
-    let ids = remembered(stored);
-    if !ids.is_empty() && remembered(new) != ids {
-        *text = maas_crd::set_annotation(text, ANNOTATION, ids)?;
-        new.metadata.annotations.insert(ANNOTATION.to_owned(), ids.to_owned());
-    }
-    Ok(())
+    resource.metadata.annotations.get(EDITS).map_or("", String::as_str)
 }
 
 #[cfg(test)]
@@ -72,15 +58,5 @@ mod tests {
         assert!(!first.is_in(&read(&text)));
         assert_eq!(remembered(&read(&text)).split(',').count(), REMEMBERED);
         assert!(text.contains("# ours"));
-    }
-
-    #[test]
-    fn a_new_manifest_takes_the_ids_over() {
-        let edit = EditId::random();
-        let stored = read(&edit.note(TEXT, &read(TEXT)).unwrap());
-        let (mut text, mut new) = (TEXT.to_owned(), read(TEXT));
-        keep_ids(&stored, &mut new, &mut text).unwrap();
-        assert!(edit.is_in(&new) && edit.is_in(&read(&text)));
-        assert_eq!(new, read(&text));
     }
 }

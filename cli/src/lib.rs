@@ -3,11 +3,12 @@
 //! A command line is read raw (`args`, `legacy`), checked into settings, and given to one function per command
 //! (`commands`). Data goes to stdout, everything else to stderr.
 
+mod annotation;
 mod args;
 mod commands;
 mod edit;
 mod legacy;
-mod manifest_files;
+mod manifests;
 mod node_http;
 mod node_logs;
 mod output;

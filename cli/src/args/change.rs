@@ -3,19 +3,54 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use maas_crd::Name;
 
 use super::duration;
 
+/// What a command does that is only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRun {
+    /// Nothing is tried only: it is done
+    None,
+    /// Read and decide, write nothing
+    Client,
+    /// Let the server check all but the write: rights, versions
+    Server,
+}
+
 /// `apply`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  maasctl apply -f dga.yaml                       # one file
+  maasctl apply -f models/ --dry-run=server       # a directory, everything checked and nothing written
+  kustomize build . | maasctl apply -f - --wait   # from another tool, until all are ready
+  maasctl apply -f models/ --applyset soc --prune # and delete what soc no longer declares")]
 pub(crate) struct Apply {
     /// A file, a directory of .yaml, .yml and .json files, or - for stdin; may be repeated
     #[arg(short, long = "filename", required = true, value_name = "FILE")]
     pub(crate) filename: Vec<PathBuf>,
-    /// Check everything, write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    /// Write nothing: `client` reads and decides, `server` has ZooKeeper check rights and versions too
+    #[arg(
+        long,
+        value_enum,
+        default_value = "none",
+        default_missing_value = "client",
+        num_args = 0..=1,
+        require_equals = true,
+        hide_possible_values = true,
+        value_name = "none|client|server"
+    )]
+    pub(crate) dry_run: DryRun,
+    /// Make the objects members of this set, and only of this [default: keep what each is]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) applyset: Option<Name>,
+    /// Delete the set's members that the files do not declare, in all namespaces, but those annotated maas/prune: disabled
+    #[arg(long, requires = "applyset")]
+    pub(crate) prune: bool,
+    /// Show what --prune would delete, and delete nothing
+    #[arg(long, requires = "applyset", conflicts_with = "prune")]
+    pub(crate) prune_dry_run: bool,
     /// Wait until every deployment is ready
     #[arg(long)]
     pub(crate) wait: bool,

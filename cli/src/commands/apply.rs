@@ -1,215 +1,165 @@
 //! `apply`: makes the tree say what the files say.
 
-use std::collections::BTreeMap;
+pub(crate) mod decide;
+pub(crate) mod engine;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use maas_crd::{Manifest, Name, Namespace};
-use maas_store::{Store, get_spec};
+use maas_crd::{Manifest, Namespace};
+use maas_store::Store;
 use tokio::time::Instant;
 
-use super::connection::{ensure_tree, open, warn_without_operator};
-use super::retry::{Decided, Write, settle};
+use self::decide::{Change, Marks};
+use self::engine::{Applied, Fate, Mode, Outcome, Pruned, apply_all, prune};
+use super::connection::{open, warn_without_operator};
 use super::wait::{require_operator, until_ready};
-use crate::args::Apply;
-use crate::edit::keep_ids;
-use crate::manifest_files::{Source, read_all};
+use crate::args::{Apply, DryRun};
+use crate::manifests::files::read_all;
+use crate::manifests::{Declarations, Wrong, declarations};
 use crate::output;
 use crate::settings::Settings;
 
 /// Checks every file whole before anything is written.
 pub(crate) async fn apply(settings: &Settings, args: Apply) -> anyhow::Result<ExitCode> {
-    let manifests = read_manifests(&args.filename, settings.namespace.as_ref())?;
+    let declared = read_declarations(&args.filename, settings.namespace.as_ref())?;
+    let manifests: Vec<&Manifest> = declared.good.iter().map(|declared| &declared.manifest).collect();
     let store = open(settings).await?;
-    if !args.dry_run {
-        ensure_tree(&store).await?;
-    }
-    let suffix = if args.dry_run { " (dry run)" } else { "" };
-    let mut changed = false;
-    for manifest in &manifests {
-        let word =
-            if args.dry_run { decide(&store, manifest).await?.outcome } else { apply_one(&store, manifest).await? };
-        changed |= word != UNCHANGED;
-        output::data(&format!("modeldeployment.maas/{} {word}{suffix}\n", manifest.resource.metadata.name))?;
-    }
-    if args.dry_run {
-        return Ok(ExitCode::SUCCESS);
-    }
-    if args.wait {
-        require_operator(&store).await?;
-        let deadline = Instant::now() + args.timeout;
-        for manifest in &manifests {
-            let metadata = &manifest.resource.metadata;
-            until_ready(&store, &metadata.namespace, &metadata.name, deadline).await?;
-        }
-    } else if changed {
-        warn_without_operator(&store).await?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-const UNCHANGED: &str = "unchanged";
-
-async fn apply_one(store: &Store, manifest: &Manifest) -> anyhow::Result<&'static str> {
-    let mut attempted = None;
-    settle(store, async || {
-        let decided = decide(store, manifest).await?;
-        // Found as wanted after a try of our own whose answer was lost: that try did it.
-        let outcome = if decided.write.is_none() { attempted.unwrap_or(decided.outcome) } else { decided.outcome };
-        attempted = Some(outcome);
-        Ok(decided.of(outcome))
-    })
-    .await
-}
-
-async fn decide(store: &Store, manifest: &Manifest) -> anyhow::Result<Decided<&'static str>> {
-    let metadata = &manifest.resource.metadata;
-    let Some(read) = get_spec(store, &metadata.namespace, &metadata.name).await? else {
-        let write = Write::Create(metadata.namespace.clone(), metadata.name.clone(), manifest.text.clone());
-        return Ok(Decided::after(write, "created"));
+    let marks = Marks { applyset: args.applyset.as_ref().map(ToString::to_string), revision: None };
+    let mode = match args.dry_run {
+        DryRun::None => Mode::Write,
+        DryRun::Client => Mode::Decide,
+        DryRun::Server => Mode::Rehearse,
     };
-    let (mut new, mut text) = (manifest.resource.clone(), manifest.text.clone());
-    // A stored manifest that cannot be read is what `apply` is there to mend.
-    if let Ok(stored) = maas_crd::parse_one(&read.text) {
-        if !manifest.replicas_given && new.spec.replicas != stored.resource.spec.replicas {
-            new.spec.replicas = stored.resource.spec.replicas;
-            text = maas_crd::set_replicas(&text, new.spec.replicas)?;
-        }
-        keep_ids(&stored.resource, &mut new, &mut text)?;
-        if new == stored.resource {
-            return Ok(Decided::done(UNCHANGED));
+    let mut teller = Teller { suffix: suffix(args.dry_run), closed: None };
+    let applied = apply_all(&store, &manifests, &marks, mode, |applied| teller.applied(applied)).await?;
+    let mut failed = summary(&applied);
+    if let Some(applyset) = marks.applyset.as_deref().filter(|_| args.prune || args.prune_dry_run) {
+        if failed.is_some() {
+            output::note("nothing was pruned, as not everything was applied");
+        } else {
+            let (mode, dry_run) = match args.dry_run {
+                DryRun::None if args.prune_dry_run => (Mode::Decide, DryRun::Client),
+                dry_run => (mode, dry_run),
+            };
+            teller.suffix = suffix(dry_run);
+            let pruned = prune(&store, applyset, &declared.named, mode, |pruned| teller.pruned(pruned)).await?;
+            let kept = pruned.iter().filter(|pruned| !matches!(pruned.outcome, Outcome::Done(_))).count();
+            failed = (kept > 0).then(|| format!("{kept} of the applyset {applyset} could not be pruned: apply again"));
         }
     }
-    Ok(Decided::after(Write::Update(read, text), "configured"))
+    if let Some(failed) = failed {
+        bail!(failed);
+    }
+    if mode == Mode::Write {
+        after(&store, &args, &applied).await?;
+    }
+    teller.closed.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// The manifests of every file; every fault of every file at once.
-pub(crate) fn read_manifests(files: &[PathBuf], namespace: Option<&Namespace>) -> anyhow::Result<Vec<Manifest>> {
-    let mut manifests = Vec::new();
-    let mut faults = Vec::new();
-    let mut named: BTreeMap<(Namespace, Name), String> = BTreeMap::new();
-    for source in read_all(files)?.into_iter().flat_map(items) {
-        let found = match maas_crd::parse(source.text.as_bytes()) {
-            Ok(found) => found,
-            Err(bad) => {
-                faults.extend(bad.0.iter().map(|fault| format!("{}: {fault}", source.name)));
-                continue;
-            }
-        };
-        if found.is_empty() {
-            faults.push(format!("{}: no manifest in it", source.name));
+async fn after(store: &Store, args: &Apply, applied: &[Applied]) -> anyhow::Result<()> {
+    if args.wait {
+        require_operator(store).await?;
+        let deadline = Instant::now() + args.timeout;
+        for applied in applied {
+            until_ready(store, &applied.namespace, &applied.name, deadline).await?;
         }
-        for mut manifest in found {
-            let place = format!("{}: line {}", source.name, manifest.line);
-            if let Err(fault) = place_in(&mut manifest, namespace) {
-                faults.push(format!("{place}: {fault}"));
-            }
-            let metadata = &manifest.resource.metadata;
-            let key = (metadata.namespace.clone(), metadata.name.clone());
-            match named.get(&key) {
-                Some(first) => faults.push(format!("{place}: {}/{} is declared at {first} already", key.0, key.1)),
-                None => drop(named.insert(key, place)),
-            }
-            manifests.push(manifest);
-        }
+    } else if applied.iter().any(|applied| !matches!(applied.outcome, Outcome::Done(Change::Unchanged))) {
+        warn_without_operator(store).await?;
     }
-    if !faults.is_empty() {
-        bail!("nothing was changed, as the manifests have faults:\n  {}", faults.join("\n  "));
-    }
-    Ok(manifests)
-}
-
-/// A `kind: List`, which `get -o yaml` prints, as one source for each of its items; anything else as it is.
-fn items(source: Source) -> Vec<Source> {
-    // Read twice only where it may be one.
-    let list =
-        source.text.contains("List").then(|| serde_yaml::from_str::<serde_yaml::Value>(&source.text).ok()).flatten();
-    let list = list.filter(|document| document.get("kind").and_then(serde_yaml::Value::as_str) == Some("List"));
-    match list.as_ref().and_then(|document| document.get("items")).and_then(serde_yaml::Value::as_sequence) {
-        None => vec![source],
-        Some(items) => items
-            .iter()
-            .enumerate()
-            .map(|(number, item)| Source {
-                name: format!("{}, item {}", source.name, number + 1),
-                text: serde_yaml::to_string(item).unwrap_or_default(),
-            })
-            .collect(),
-    }
-}
-
-/// `--namespace` places manifests that name none, and contradicts none that do.
-fn place_in(manifest: &mut Manifest, namespace: Option<&Namespace>) -> Result<(), String> {
-    let own = &manifest.resource.metadata.namespace;
-    let Some(namespace) = namespace.filter(|namespace| *namespace != own) else { return Ok(()) };
-    let document: serde_yaml::Value = serde_yaml::from_str(&manifest.text).unwrap_or_default();
-    if document.get("metadata").and_then(|metadata| metadata.get("namespace")).is_some_and(|named| !named.is_null()) {
-        return Err(format!(
-            "the namespace of the manifest, {own}, does not match {namespace}: pass --namespace={own} to perform this operation"
-        ));
-    }
-    manifest.resource.metadata.namespace = namespace.clone();
-    manifest.text = maas_crd::render(&manifest.resource);
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// kubectl's mark of what was not done.
+fn suffix(dry_run: DryRun) -> &'static str {
+    match dry_run {
+        DryRun::None => "",
+        DryRun::Client => " (dry run)",
+        DryRun::Server => " (server dry run)",
+    }
+}
 
-    const GOOD: &str = "apiVersion: maas/v1\nkind: ModelDeployment\nspec:\n  model: {name: dga, version: \"1.0\"}\n  payload: {path: /m}\n";
+/// Tells what becomes of each object.
+struct Teller {
+    suffix: &'static str,
+    /// Why stdout takes no more: what is under way is finished all the same.
+    closed: Option<anyhow::Error>,
+}
 
-    fn read(files: &[(&str, &str)], namespace: Option<&str>) -> Result<Vec<Manifest>, String> {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            std::fs::write(directory.path().join(name), text).unwrap();
+impl Teller {
+    fn data(&mut self, text: &str) {
+        if self.closed.is_none() {
+            self.closed = output::data(text).err();
         }
-        let namespace = namespace.map(|namespace| namespace.parse().unwrap());
-        read_manifests(&[directory.path().to_owned()], namespace.as_ref()).map_err(|error| error.to_string())
     }
 
-    #[test]
-    fn every_fault_of_every_file_is_told_with_its_place() {
-        let bad = GOOD.replace("payload", "paylod");
-        let message = read(&[("a.yaml", &bad), ("b.yaml", "kind: [\n"), ("c.yaml", GOOD)], None).unwrap_err();
-        assert!(message.contains("a.yaml: line 5") && message.contains("b.yaml: line"), "{message}");
+    fn applied(&mut self, Applied { namespace, name, outcome }: &Applied) {
+        match outcome {
+            Outcome::Done(change) => self.data(&format!("modeldeployment.maas/{name} {change}{}\n", self.suffix)),
+            Outcome::Failed(error) => {
+                output::note(&format!("error: modeldeployment.maas/{name} in {namespace}: {error:#}"));
+            }
+            // Many are lost at a time, for one reason: it is told once, at the end.
+            Outcome::Lost(_) | Outcome::Untried => {}
+        }
     }
 
-    #[test]
-    fn a_list_is_its_items() {
-        let item = |name: &str| {
-            format!(
-                "- apiVersion: maas/v1\n  kind: ModelDeployment\n  metadata: {{name: {name}}}\n  spec:\n    model: {{name: dga, version: \"1.0\"}}\n    payload: {{path: /m}}\n"
-            )
-        };
-        let list = format!("apiVersion: maas/v1\nkind: List\nitems:\n{}{}", item("a"), item("b"));
-        let names: Vec<_> = read(&[("a.yaml", &list)], None)
-            .unwrap()
-            .into_iter()
-            .map(|one| one.resource.metadata.name.to_string())
-            .collect();
-        assert_eq!(names, ["a", "b"]);
-        let message = read(&[("a.yaml", &list.replace("/m}", "5}"))], None).unwrap_err();
-        assert!(message.contains("a.yaml, item 1: line") && message.contains("a.yaml, item 2: line"), "{message}");
+    fn pruned(&mut self, Pruned { namespace, name, outcome }: &Pruned) {
+        let kept = |why: &str| output::note(&format!("modeldeployment.maas/{name} in {namespace} is kept: {why}"));
+        match outcome {
+            Outcome::Done(Fate::Pruned) => self.data(&format!("modeldeployment.maas/{name} pruned{}\n", self.suffix)),
+            Outcome::Done(Fate::OptedOut) => kept("it is annotated maas/prune: disabled"),
+            Outcome::Done(Fate::Left) => kept("it was taken out of the applyset meanwhile"),
+            Outcome::Done(Fate::Unreadable) => {
+                kept("its manifest can't be read, nor whether it is in the applyset: look with `maasctl describe`");
+            }
+            Outcome::Failed(error) | Outcome::Lost(error) => {
+                output::note(&format!("error: modeldeployment.maas/{name} in {namespace}: {error:#}"));
+            }
+            Outcome::Untried => {}
+        }
     }
+}
 
-    #[test]
-    fn one_deployment_is_declared_once() {
-        let message = read(&[("a.yaml", GOOD), ("b.yaml", GOOD)], None).unwrap_err();
-        assert!(
-            message.contains("b.yaml: line 1: default/dga-1.0 is declared at") && message.contains("a.yaml"),
-            "{message}"
-        );
+/// What is to be said when not everything was applied.
+fn summary(applied: &[Applied]) -> Option<String> {
+    let count = |is: fn(&Outcome<Change>) -> bool| applied.iter().filter(|one| is(&one.outcome)).count();
+    let all = applied.len();
+    let done = count(|outcome| matches!(outcome, Outcome::Done(_)));
+    if done == all {
+        return None;
     }
+    let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let lost: Vec<String> = applied
+        .iter()
+        .filter(|one| matches!(one.outcome, Outcome::Lost(_)))
+        .map(|one| format!("{}/{}", one.namespace, one.name))
+        .collect();
+    let untried = count(|outcome| matches!(outcome, Outcome::Untried));
+    let why = applied.iter().find_map(|one| match &one.outcome {
+        Outcome::Lost(error) => Some(format!("{error:#}")),
+        _ => None,
+    });
+    let mut said = format!("{done} of {all} were applied");
+    if failed > 0 {
+        said.push_str(&format!(", {failed} failed, as said above"));
+    }
+    if let Some(why) = why {
+        said.push_str(&format!(
+            ", {untried} were not tried, as ZooKeeper was lost ({why}); of these nobody knows: {}. What was applied stays; give the command again when ZooKeeper answers, and it does what is left",
+            lost.join(", ")
+        ));
+    }
+    Some(said)
+}
 
-    #[test]
-    fn the_namespace_option_places_what_names_none() {
-        let placed = read(&[("a.yaml", GOOD)], Some("soc")).unwrap();
-        assert_eq!(placed[0].resource.metadata.namespace.as_str(), "soc");
-        assert_eq!(maas_crd::parse_one(placed[0].text.as_bytes()).unwrap().resource, placed[0].resource);
-        let own = GOOD.replace("spec:", "metadata: {namespace: lab}\nspec:");
-        assert!(read(&[("a.yaml", &own)], Some("soc")).unwrap_err().contains("pass --namespace=lab"));
-        assert!(read(&[("a.yaml", &own)], None).is_ok());
+/// What the files declare; every fault of every file at once.
+pub(crate) fn read_declarations(files: &[PathBuf], namespace: Option<&Namespace>) -> anyhow::Result<Declarations> {
+    let found = declarations(&read_all(files)?, namespace);
+    if !found.wrong.is_empty() {
+        let faults: Vec<String> = found.wrong.iter().map(Wrong::to_string).collect();
+        bail!("nothing was changed, as the manifests have faults:\n  {}", faults.join("\n  "));
     }
+    Ok(found)
 }

@@ -7,7 +7,7 @@ use maas_store::{SpecRead, Store, get_spec};
 use tokio::time::Instant;
 
 use super::NotFound;
-use super::apply::read_manifests;
+use super::apply::read_declarations;
 use super::connection::{open, warn_without_operator};
 use super::retry::{Decided, Write, settle};
 use super::wait::{names, require_operator, until_gone};
@@ -22,12 +22,11 @@ pub(crate) async fn delete(settings: &Settings, args: Delete) -> anyhow::Result<
         wanted.extend(names(&args.names)?.into_iter().map(|name| (settings.namespace(), name)));
     }
     if !args.filename.is_empty() {
-        let manifests = read_manifests(&args.filename, settings.namespace.as_ref())?;
-        wanted.extend(
-            manifests
-                .into_iter()
-                .map(|manifest| (manifest.resource.metadata.namespace, manifest.resource.metadata.name)),
-        );
+        let declared = read_declarations(&args.filename, settings.namespace.as_ref())?;
+        wanted.extend(declared.good.into_iter().map(|declared| {
+            let metadata = declared.manifest.resource.metadata;
+            (metadata.namespace, metadata.name)
+        }));
     }
     let store = open(settings).await?;
     let (mut deleted, mut code) = (Vec::new(), ExitCode::SUCCESS);

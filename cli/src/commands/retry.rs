@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use maas_store::{EditError, SpecRead, Store, create_spec, delete_spec, update_spec};
+use maas_store::{
+    EditError, Op, ReadError, SpecEdit, SpecRead, Store, create_spec, delete_spec, rehearse_spec, update_spec,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::edit::REMEMBERED;
@@ -42,11 +44,6 @@ impl<T> Decided<T> {
         Self { outcome, write: Some(write), once: false }
     }
 
-    /// The same with another outcome.
-    pub(crate) fn of<U>(self, outcome: U) -> Decided<U> {
-        Decided { outcome, write: self.write, once: self.once }
-    }
-
     /// True only after this write, which bears an [`EditId`](crate::edit::EditId) and must not be made twice.
     pub(crate) fn after_once(write: Write, outcome: T) -> Self {
         Self { outcome, write: Some(write), once: true }
@@ -65,7 +62,15 @@ pub(crate) async fn settle<T>(
     // The first write without an answer: what it was to replace.
     let mut lost: Option<maas_store::Stat> = None;
     loop {
-        let decided = decide().await?;
+        let decided = match decide().await {
+            Ok(decided) => decided,
+            Err(error) if is_passing(&error) && Instant::now() < deadline => {
+                sleep(pause.mul_f64(rand::random_range(0.5..1.5))).await;
+                pause = (pause * 2).min(LONGEST);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let Some(write) = decided.write else { return Ok(decided.outcome) };
         if let (Some(lost), Write::Update(read, _), true) = (&lost, &write, decided.once) {
             forgotten(lost, &read.stat)?;
@@ -77,7 +82,7 @@ pub(crate) async fn settle<T>(
         if let (Write::Update(read, _), true) = (&write, error.may_have_happened()) {
             lost.get_or_insert(read.stat);
         }
-        if !(error.is_conflict() || error.may_have_happened()) {
+        if !(error.is_conflict() || error.may_have_happened() || error.is_unavailable()) {
             return Err(error.into());
         }
         if Instant::now() >= deadline {
@@ -89,6 +94,17 @@ pub(crate) async fn settle<T>(
     }
 }
 
+/// Whether another try may end otherwise.
+fn is_passing(error: &anyhow::Error) -> bool {
+    is_unanswered(error) || error.downcast_ref::<EditError>().is_some_and(EditError::is_conflict)
+}
+
+/// Whether nobody answered, as against being told that it can't be done.
+pub(crate) fn is_unanswered(error: &anyhow::Error) -> bool {
+    let read = error.downcast_ref::<ReadError>().is_some_and(ReadError::is_unanswered);
+    read || error.downcast_ref::<EditError>().is_some_and(|error| error.may_have_happened() || error.is_unavailable())
+}
+
 /// After so many other edits a manifest no longer says whether one of them was ours.
 fn forgotten(lost: &maas_store::Stat, now: &maas_store::Stat) -> anyhow::Result<()> {
     let since = now.version.saturating_sub(lost.version);
@@ -98,6 +114,16 @@ fn forgotten(lost: &maas_store::Stat, now: &maas_store::Stat) -> anyhow::Result<
         );
     }
     Ok(())
+}
+
+/// What the server would answer to a write; nothing is written. `before` as [`rehearse_spec`] takes it.
+pub(crate) async fn rehearse(store: &Store, before: &[Op], write: &Write) -> Result<(), EditError> {
+    let edit = match write {
+        Write::Create(namespace, name, text) => SpecEdit::Create { namespace, name, text: text.as_bytes() },
+        Write::Update(read, text) => SpecEdit::Update { read, text: text.as_bytes() },
+        Write::Delete(read) => SpecEdit::Delete { read },
+    };
+    rehearse_spec(store, before, &edit).await
 }
 
 async fn commit(store: &Store, write: &Write) -> Result<(), EditError> {

@@ -3,22 +3,15 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::Source;
+
 /// One file may hold many documents; beyond this it is no manifest.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
-
-/// The text of one input and what to call it in messages.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Source {
-    /// The path, or `stdin`.
-    pub name: String,
-    /// Its content.
-    pub text: String,
-}
 
 /// Why an input could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// Not there, no permission, not UTF-8.
+    /// Not there, no permission.
     #[error("cannot read {name}")]
     Read {
         /// Which.
@@ -79,11 +72,11 @@ fn read_file(path: &Path) -> Result<Source, SourceError> {
 }
 
 fn read(name: String, from: impl Read) -> Result<Source, SourceError> {
-    let mut text = String::new();
-    match from.take(MAX_BYTES + 1).read_to_string(&mut text) {
+    let mut bytes = Vec::new();
+    match from.take(MAX_BYTES + 1).read_to_end(&mut bytes) {
         Err(source) => Err(SourceError::Read { name, source }),
         Ok(length) if length as u64 > MAX_BYTES => Err(SourceError::TooLarge(name)),
-        Ok(_) => Ok(Source { name, text }),
+        Ok(_) => Ok(Source { name, bytes }),
     }
 }
 
@@ -98,8 +91,11 @@ mod tests {
             std::fs::write(directory.path().join(name), name).unwrap();
         }
         std::fs::create_dir(directory.path().join("sub.yaml")).unwrap();
-        let texts: Vec<_> =
-            read_all(&[directory.path().to_owned()]).unwrap().into_iter().map(|source| source.text).collect();
+        let texts: Vec<_> = read_all(&[directory.path().to_owned()])
+            .unwrap()
+            .into_iter()
+            .map(|source| String::from_utf8(source.bytes).unwrap())
+            .collect();
         assert_eq!(texts, ["a.yaml", "b.yml", "c.json"]);
     }
 
