@@ -1,15 +1,19 @@
 //! The command line of `maasctl`, raw.
 
 mod change;
+mod config;
 mod look;
 mod service;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::output::color::Color;
 
 pub(crate) use change::{Apply, Delete, DryRun, Scale};
+pub(crate) use config::{Config, Output as ContextOutput};
 pub(crate) use look::{Awaited, Events, Format, Get, Logs, Names, Wait};
 pub(crate) use service::{Doctor, Report, Service, Start};
 
@@ -25,35 +29,37 @@ pub(crate) struct Line {
     pub(crate) command: Command,
 }
 
-/// Where the tree and Hadoop are.
-#[derive(Debug, Args)]
+/// What holds for every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// ZooKeeper's servers, host:port[,host:port]
-    #[arg(
-        short = 'z',
-        long,
-        global = true,
-        env = "MAAS_ZOOKEEPER",
-        value_name = "QUORUM",
-        help_heading = "Global options"
-    )]
+    /// ZooKeeper's servers, host:port[,host:port] [env: MAAS_ZOOKEEPER] [default: the context's, else the one that
+    /// Hadoop's configuration names]
+    #[arg(short = 'z', long, global = true, value_name = "QUORUM")]
     pub(crate) zookeeper: Option<String>,
-    /// Root of the tree in ZooKeeper
-    #[arg(
-        long,
-        global = true,
-        env = "MAAS_ROOT",
-        default_value = "/maas",
-        value_name = "PATH",
-        help_heading = "Global options"
-    )]
-    pub(crate) root: String,
-    /// Namespace to act in [default: default]
-    #[arg(short, long, global = true, help_heading = "Global options")]
+    /// Root of the tree in ZooKeeper [env: MAAS_ROOT] [default: the context's, else /maas]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) root: Option<String>,
+    /// Namespace to act in [env: MAAS_NAMESPACE] [default: the context's, else default]
+    #[arg(short, long, global = true)]
     pub(crate) namespace: Option<String>,
-    /// Directory of core-site.xml, hdfs-site.xml and yarn-site.xml
-    #[arg(long, global = true, env = "HADOOP_CONF_DIR", value_name = "DIR", help_heading = "Global options")]
+    /// Directory of core-site.xml, hdfs-site.xml and yarn-site.xml [default: the context's, else HADOOP_CONF_DIR, else
+    /// HADOOP_HOME/etc/hadoop]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) conf_dir: Option<PathBuf>,
+    /// The context to use [default: the current one of ~/.maas/config, or of the file that MAASCONFIG names]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// How long any one request to ZooKeeper, YARN or HDFS may take, such as 30s [default: 5s for ZooKeeper, 10s for the
+    /// others; doctor has bounds of its own]
+    #[arg(long, global = true, value_parser = request_timeout, value_name = "DURATION")]
+    pub(crate) request_timeout: Option<Duration>,
+    /// When to colour; NO_COLOR in the environment is never, for auto
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Tell each call made to a daemon, its answer and its time on stderr; -vv tells more, -vvv everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 /// The commands.
@@ -84,6 +90,9 @@ pub(crate) enum Command {
     /// Start, stop or look at the operator on YARN
     #[command(subcommand)]
     Service(Service),
+    /// Keep and choose contexts: where ZooKeeper, the tree and Hadoop's configuration are
+    #[command(subcommand)]
+    Config(Config),
     /// Print the JSON Schema of ModelDeployment
     Schema,
     /// Print the version
@@ -104,6 +113,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
     let span = text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
     span.ok_or_else(|| "expected a duration such as 90s, 5m or 1h30m".to_owned())
+}
+
+fn request_timeout(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("nothing would be waited for; leave the option out for the defaults".to_owned()),
+        other => Ok(other),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One function per command: settings in, data on stdout, an exit code out.
 
 mod apply;
+mod config;
 mod connection;
 mod delete;
 mod deploy;
@@ -22,6 +23,7 @@ use crate::args::{Command, Line, Service};
 use crate::legacy::{self, Asked, RequestError, Verb};
 use crate::output;
 use crate::settings::Settings;
+use crate::trace;
 
 /// A deployment that is not there, in kubectl's words.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +32,11 @@ pub(crate) struct NotFound(pub(crate) String);
 
 /// Runs one of `maasctl`'s own commands.
 pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
+    let global = line.global;
+    output::color::ask(global.color);
+    trace::begin(global.verbose);
     match line.command {
+        Command::Config(command) => return config::config(&global, command),
         Command::Schema => {
             let schema = serde_json::to_value(maas_crd::schema()).context("cannot write the schema")?;
             return output::data(&output::object::json(&schema)?).map(|()| ExitCode::SUCCESS);
@@ -40,8 +46,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     }
-    let global = line.global;
-    let settings = Settings::check(global.zookeeper, &global.root, global.namespace.as_deref(), global.conf_dir)?;
+    let settings = Settings::resolve(&global)?;
     block_on(async {
         match line.command {
             Command::Apply(args) => apply::apply(&settings, args).await,
@@ -56,13 +61,14 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,
             Command::Service(Service::Stop { timeout }) => service::stop(&settings, timeout).await,
-            Command::Schema | Command::Version => Ok(ExitCode::SUCCESS),
+            Command::Config(_) | Command::Schema | Command::Version => Ok(ExitCode::SUCCESS),
         }
     })
 }
 
 /// Runs one of Metron's verbs.
 pub(crate) fn legacy(verb: Verb, words: &[String]) -> anyhow::Result<ExitCode> {
+    trace::begin(0);
     match verb {
         Verb::Service => match legacy::service::read(words) {
             Ok(Asked::Help) => output::data(legacy::service::USAGE).map(|()| ExitCode::SUCCESS),

@@ -6,7 +6,9 @@
 mod annotation;
 mod args;
 mod commands;
+mod contexts;
 mod edit;
+mod http;
 mod legacy;
 mod manifests;
 mod node_http;
@@ -15,6 +17,7 @@ mod output;
 mod payload;
 mod reference;
 mod settings;
+mod trace;
 mod tree;
 
 use std::ffi::OsString;
@@ -46,9 +49,11 @@ fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
     }
     match args::Line::try_parse_from(words) {
         Ok(line) => commands::run(line),
-        Err(help) if !help.use_stderr() => output::data(&help.render().to_string()).map(|()| ExitCode::SUCCESS),
+        Err(help) if !help.use_stderr() => output::help(&help.render()).map(|()| ExitCode::SUCCESS),
         Err(error) => {
-            output::note(error.render().to_string().trim_end());
+            let text = error.render();
+            let text = if output::color::stderr() { text.ansi().to_string() } else { text.to_string() };
+            output::note(text.trim_end());
             Ok(ExitCode::FAILURE)
         }
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::http;
+
 /// A NodeManager that does not answer within this time is named as such.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// More than this of one file is never held at once.
@@ -80,13 +82,8 @@ impl LogDirectory {
 
     async fn fetch(&self, url: &str, limit: u64) -> anyhow::Result<Vec<u8>> {
         let unreachable = || format!("cannot read {url}: the NodeManager must be reachable from here");
-        let mut response = self
-            .client
-            .get(url)
-            .header("Accept", "application/json, text/plain")
-            .send()
-            .await
-            .with_context(unreachable)?;
+        let request = self.client.get(url).header("Accept", "application/json, text/plain");
+        let mut response = http::send(request, url).await.with_context(unreachable)?;
         if !response.status().is_success() {
             bail!(
                 "{url} answered {}: the container may have ended and its logs been removed or aggregated",

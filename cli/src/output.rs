@@ -1,6 +1,7 @@
 //! Data goes to stdout, everything else to stderr. A reader that went away is no failure.
 
 pub(crate) mod age;
+pub(crate) mod color;
 pub(crate) mod list;
 pub(crate) mod object;
 pub(crate) mod rows;
@@ -16,6 +17,11 @@ pub(crate) struct StdoutClosed;
 /// Writes `text` to stdout as it is, at once.
 pub(crate) fn data(text: &str) -> anyhow::Result<()> {
     bytes(text.as_bytes())
+}
+
+/// Writes a help text to stdout, coloured where that is wanted.
+pub(crate) fn help(text: &clap::builder::StyledStr) -> anyhow::Result<()> {
+    if color::stdout() { data(&text.ansi().to_string()) } else { data(&text.to_string()) }
 }
 
 /// Writes bytes to stdout as they are, at once.

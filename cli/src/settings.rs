@@ -1,9 +1,17 @@
 //! What every command needs to know, checked once: where the tree is, whose name we act in, where Hadoop's files are.
+//!
+//! Of each value the first that is given counts: the command line, the context that `--context` names, the environment,
+//! the current context, Hadoop's configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use hadoop_rpc::Conf;
 use maas_crd::Namespace;
-use maas_store::Root;
+use maas_store::{Config, Root};
+
+use crate::args::Global;
+use crate::contexts::{self, Context};
 
 /// Settings of one run.
 #[derive(Debug, Clone)]
@@ -16,13 +24,26 @@ pub(crate) struct Settings {
     pub namespace: Option<Namespace>,
     /// Hadoop's client configuration.
     pub conf_dir: Option<PathBuf>,
+    /// How long any one request may take; none is what each kind of request has by default.
+    pub request_timeout: Option<Duration>,
+}
+
+/// What one source says of each value.
+#[derive(Debug, Clone, Default)]
+struct Said {
+    quorum: Option<String>,
+    root: Option<String>,
+    namespace: Option<String>,
+    conf_dir: Option<PathBuf>,
 }
 
 /// Why settings were refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     /// No quorum at all.
-    #[error("no ZooKeeper is named: give --zookeeper host:port[,host:port] or set MAAS_ZOOKEEPER")]
+    #[error(
+        "no ZooKeeper is named: give --zookeeper host:port[,host:port] or set MAAS_ZOOKEEPER; `maasctl config set-context NAME --zookeeper ...` and `use-context NAME` keep it"
+    )]
     NoQuorum,
     /// A quorum that cannot be one.
     #[error("--zookeeper {quorum:?}: {problem}; expected host:port[,host:port]")]
@@ -53,7 +74,87 @@ pub(crate) enum SettingsError {
     ConfDir(PathBuf),
 }
 
+impl Said {
+    fn flags(global: &Global) -> Self {
+        let Global { zookeeper, root, namespace, conf_dir, .. } = global.clone();
+        Self { quorum: zookeeper, root, namespace, conf_dir }
+    }
+
+    fn context(context: &Context) -> Self {
+        let Context { zookeeper, root, namespace, conf_dir } = context.clone();
+        Self { quorum: zookeeper, root, namespace, conf_dir }
+    }
+
+    /// HADOOP_CONF_DIR is set by every gateway's profile, so it speaks after the contexts.
+    fn environment() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (quorum, root, namespace) = (variable("MAAS_ZOOKEEPER"), variable("MAAS_ROOT"), variable("MAAS_NAMESPACE"));
+        Self { quorum, root, namespace, conf_dir: None }
+    }
+
+    fn or(self, next: Self) -> Self {
+        Self {
+            quorum: self.quorum.or(next.quorum),
+            root: self.root.or(next.root),
+            namespace: self.namespace.or(next.namespace),
+            conf_dir: self.conf_dir.or(next.conf_dir),
+        }
+    }
+}
+
+/// Which Hadoop configuration the environment names.
+fn hadoop_conf_dir() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("HADOOP_CONF_DIR").or_else(|| set("HADOOP_HOME").map(|home| home.join("etc/hadoop")))
+}
+
+/// The ZooKeeper that a cluster's own services use, if its configuration names one.
+fn clusters_quorum(conf_dir: &Path) -> Option<String> {
+    let conf = Conf::load(conf_dir).ok()?;
+    let names = ["hadoop.zk.address", "yarn.resourcemanager.zk-address", "ha.zookeeper.quorum"];
+    names.iter().find_map(|name| conf.get(name).filter(|value| !value.trim().is_empty()))
+}
+
 impl Settings {
+    /// Chooses and checks what holds for this run; the file of contexts and Hadoop's configuration are read, nothing is
+    /// connected to.
+    ///
+    /// # Errors
+    /// A value that can't be one, no ZooKeeper at all, a context that is not there, a broken file of contexts.
+    pub(crate) fn resolve(global: &Global) -> anyhow::Result<Self> {
+        let mut said = Said::flags(global);
+        let mut current = Said::default();
+        if let Some(file) = contexts::path() {
+            let contexts = contexts::read(&file)?;
+            let chosen = contexts.chosen(global.context.as_deref(), &file)?.map(Said::context).unwrap_or_default();
+            match global.context {
+                Some(_) => said = said.or(chosen),
+                None => current = chosen,
+            }
+        } else if global.context.is_some() {
+            contexts::required_path()?;
+        }
+        let mut said = said.or(Said::environment()).or(current);
+        said.conf_dir = said.conf_dir.or_else(hadoop_conf_dir);
+        if said.quorum.is_none() {
+            said.quorum = said.conf_dir.as_deref().and_then(clusters_quorum);
+        }
+        let root = said.root.as_deref().unwrap_or("/maas");
+        let settings = Self::check(said.quorum, root, said.namespace.as_deref(), said.conf_dir)?;
+        Ok(Self { request_timeout: global.request_timeout, ..settings })
+    }
+
+    /// How long a request may take of which the default is `usual`.
+    pub(crate) fn deadline(&self, usual: Duration) -> Duration {
+        self.request_timeout.unwrap_or(usual)
+    }
+
+    /// How to reach the tree.
+    pub(crate) fn tree(&self) -> Config {
+        let config = Config { root: self.root.clone(), ..Config::new(self.quorum.clone()) };
+        Config { deadline: self.deadline(config.deadline), ..config }
+    }
+
     /// Checks the raw values; nothing is connected to.
     pub(crate) fn check(
         quorum: Option<String>,
@@ -64,7 +165,7 @@ impl Settings {
         let quorum = check_quorum(&quorum.unwrap_or_default())?;
         let root = root.parse().map_err(SettingsError::Root)?;
         let namespace = namespace.map(str::parse).transpose().map_err(SettingsError::Namespace)?;
-        Ok(Self { quorum, root, namespace, conf_dir })
+        Ok(Self { quorum, root, namespace, conf_dir, request_timeout: None })
     }
 
     /// The namespace to act in.
@@ -74,9 +175,7 @@ impl Settings {
 
     /// Hadoop's configuration directory, which must exist.
     pub(crate) fn conf_dir(&self) -> Result<PathBuf, SettingsError> {
-        let directory =
-            self.conf_dir.clone().or_else(|| Some(PathBuf::from(std::env::var_os("HADOOP_HOME")?).join("etc/hadoop")));
-        let directory = directory.ok_or(SettingsError::NoConfDir)?;
+        let directory = self.conf_dir.clone().or_else(hadoop_conf_dir).ok_or(SettingsError::NoConfDir)?;
         if directory.is_dir() { Ok(directory) } else { Err(SettingsError::ConfDir(directory)) }
     }
 }

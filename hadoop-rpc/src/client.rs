@@ -69,6 +69,26 @@ impl Client {
         Q: Message,
         A: Message + Default,
     {
+        let begun = Instant::now();
+        let answer = self.answer::<Q, A>(method, request, deadline).await;
+        tracing::debug!(
+            target: "call",
+            to = self.inner.current().map_or_else(|_| String::new(), |(address, _)| address.to_string()),
+            what = method,
+            answer = match &answer {
+                Ok(answer) => format!("{} bytes", answer.encoded_len()),
+                Err(error) => error.to_string(),
+            },
+            took = ?begun.elapsed(),
+        );
+        answer
+    }
+
+    async fn answer<Q, A>(&self, method: &'static str, request: &Q, deadline: Duration) -> Result<A, Error>
+    where
+        Q: Message,
+        A: Message + Default,
+    {
         let until = Instant::now() + deadline;
         let body = request.encode_length_delimited_to_vec();
         let mut untried = self.inner.addresses.len();

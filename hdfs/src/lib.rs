@@ -14,8 +14,8 @@ use hdfs_native::{Client, ClientBuilder};
 
 pub use error::Error;
 
-/// How long a call to the NameNode may take; it has no deadline of its own.
-const CALL: Duration = Duration::from_secs(10);
+/// How long a call to the NameNode may take by default; hdfs-native has no deadline of its own.
+pub const DEADLINE: Duration = Duration::from_secs(10);
 /// Failovers before a NameNode counts as away. Each waits longer than the one before: two take about 2 s.
 const FAILOVERS: &str = "2";
 
@@ -47,6 +47,7 @@ struct Shared {
     conf_dir: PathBuf,
     default_fs: String,
     user: Option<String>,
+    deadline: Duration,
     clients: Mutex<BTreeMap<String, Client>>,
 }
 
@@ -69,6 +70,14 @@ impl Hdfs {
     /// # Errors
     /// The configuration can't be read or names no HDFS as `fs.defaultFS`.
     pub fn open(conf_dir: &Path, user: Option<&str>) -> Result<Self, Error> {
+        Self::open_within(conf_dir, user, DEADLINE)
+    }
+
+    /// As [`Hdfs::open`], with another bound than [`DEADLINE`] on each call to the NameNode.
+    ///
+    /// # Errors
+    /// As [`Hdfs::open`].
+    pub fn open_within(conf_dir: &Path, user: Option<&str>, deadline: Duration) -> Result<Self, Error> {
         let conf = Conf::load(conf_dir).map_err(|source| Error::Configuration { source })?;
         let default_fs = conf.get("fs.defaultFS").unwrap_or_default().trim_end_matches('/').to_owned();
         if !default_fs.starts_with("hdfs://") || default_fs.len() <= "hdfs://".len() {
@@ -78,6 +87,7 @@ impl Hdfs {
             conf_dir: conf_dir.to_owned(),
             default_fs,
             user: user.map(ToOwned::to_owned),
+            deadline,
             clients: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -132,17 +142,26 @@ impl Hdfs {
         what: &'static str,
         request: impl Future<Output = hdfs_native::Result<T>>,
     ) -> Result<T, Error> {
-        match tokio::time::timeout(CALL, request).await {
+        let begun = tokio::time::Instant::now();
+        let answer = match tokio::time::timeout(self.shared.deadline, request).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(source)) => Err(Error::of(&place.url(), what, &source)),
             Err(_) => Err(self.hung(place, what)),
-        }
+        };
+        tracing::debug!(
+            target: "call",
+            to = place.fs,
+            what = format!("{what} {}", place.path),
+            answer = answer.as_ref().err().map_or_else(|| "ok".to_owned(), ToString::to_string),
+            took = ?begun.elapsed(),
+        );
+        answer
     }
 
     /// A call had no answer. Its connection may never have one again: the next call makes a new one.
     fn hung(&self, place: &Place, what: &'static str) -> Error {
         self.shared.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(&place.fs);
-        Error::Deadline { url: place.url(), what, seconds: CALL.as_secs() }
+        Error::Deadline { url: place.url(), what, seconds: self.shared.deadline.as_secs() }
     }
 
     /// What stands at a location; none when nothing does.
@@ -174,7 +193,7 @@ impl Hdfs {
         let listing = client.list_status_iter(&place.path, true);
         let (mut files, mut directories) = (Vec::new(), 0);
         while let Some(next) =
-            tokio::time::timeout(CALL, listing.next()).await.map_err(|_| self.hung(&place, "list"))?
+            tokio::time::timeout(self.shared.deadline, listing.next()).await.map_err(|_| self.hung(&place, "list"))?
         {
             let status = next.map_err(|source| Error::of(&place.url(), "list", &source))?;
             if status.isdir {

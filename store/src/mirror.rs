@@ -188,9 +188,9 @@ impl Follower {
     /// One watch, list, and what follows, until something calls for the next or the reader is gone.
     async fn follow(&mut self, client: &zk::Client, sender: &mpsc::Sender<Change>) -> Result<(), ReadError> {
         let watching = client.watch(&self.top, zk::AddWatchMode::PersistentRecursive);
-        let mut watcher = self.store.within(&self.top, watching).await?;
+        let mut watcher = self.store.within("watch", &self.top, watching).await?;
         // A new session may be with a server that lags behind what the old one showed.
-        self.store.within(&self.top, client.sync(&self.top)).await?;
+        self.store.within("sync", &self.top, client.sync(&self.top)).await?;
         self.outbox.push_back(Change::Session { id: crate::session::id_of(client) });
         let mut changed = Changed::default();
         let mut relist = Instant::now();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use zk::MultiReadResult::{Children, Data, Error};
 use zookeeper_client as zk;
 
@@ -56,6 +56,19 @@ impl ReadError {
             }
         }
     }
+
+    fn cause(&self) -> String {
+        match self {
+            Self::Failed { source, .. } => source.to_string(),
+            Self::Deadline { seconds, .. } => format!("no answer within {seconds:.0} s"),
+        }
+    }
+}
+
+/// Tells those who listen of a request that is over, and why it failed if it did.
+pub(crate) fn told(what: &str, path: &str, begun: Instant, failed: Option<String>) {
+    let answer = failed.as_deref().unwrap_or("ok");
+    tracing::debug!(target: "call", to = "zookeeper", what = format!("{what} {path}"), answer, took = ?begun.elapsed());
 }
 
 /// A node below which was listed: its path, data and stat.
@@ -74,15 +87,18 @@ enum Seen {
 impl Store {
     pub(crate) async fn within<T>(
         &self,
+        what: &str,
         path: &str,
         request: impl Future<Output = Result<T, zk::Error>>,
     ) -> Result<T, ReadError> {
-        let deadline = self.deadline();
-        match timeout(deadline, request).await {
+        let (deadline, begun) = (self.deadline(), Instant::now());
+        let answer = match timeout(deadline, request).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(source)) => Err(ReadError::Failed { path: path.to_owned(), source: ClientError(source) }),
             Err(_) => Err(ReadError::Deadline { path: path.to_owned(), seconds: deadline.as_secs_f64() }),
-        }
+        };
+        told(what, path, begun, answer.as_ref().err().map(ReadError::cause));
+        answer
     }
 
     /// A node's data and stat; none when it does not exist.
@@ -91,7 +107,7 @@ impl Store {
     /// The server refused it or did not answer in time.
     pub async fn get(&self, path: &str) -> Result<Option<(Vec<u8>, Stat)>, ReadError> {
         let request = async { self.client()?.get_data(path).await };
-        let found = if_there(self.within(path, request).await)?;
+        let found = if_there(self.within("get", path, request).await)?;
         Ok(found.map(|(data, stat)| (data, stat_of(&stat))))
     }
 
@@ -101,7 +117,7 @@ impl Store {
     /// As [`Store::get`].
     pub async fn children(&self, path: &str) -> Result<Option<Vec<String>>, ReadError> {
         let request = async { self.client()?.list_children(path).await };
-        let mut found = if_there(self.within(path, request).await)?;
+        let mut found = if_there(self.within("children", path, request).await)?;
         if let Some(names) = &mut found {
             names.sort();
         }
@@ -190,7 +206,8 @@ impl Store {
             }
             Err(zk::Error::UnexpectedError(format!("{} answers to {} reads", results.len(), paths.len())))
         };
-        self.within(first, request).await
+        let what = if paths.len() == 1 { "read" } else { &format!("read {} nodes from", paths.len()) };
+        self.within(what, first, request).await
     }
 
     /// Whether the tree was made: its folder of specs exists.

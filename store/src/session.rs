@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use zookeeper_client as zk;
 
 use crate::acl::Acls;
 use crate::path::{Node, Root};
+use crate::read::told;
 
 /// Wait between two tries to open a new session.
 const REOPEN_AFTER: Duration = Duration::from_millis(200);
@@ -150,7 +151,10 @@ impl Store {
         if !is_quorum(&config.quorum) {
             return Err(OpenError::Quorum(config.quorum));
         }
-        let client = connect(&config).await?;
+        let begun = Instant::now();
+        let client = connect(&config).await;
+        told("connect", &config.quorum, begun, client.as_ref().err().map(ToString::to_string));
+        let client = client?;
         let current = Arc::new(watch::channel(Some(client)).0);
         // Ended by `close`, and by the last handle's drop.
         let keeper = tokio::spawn(keep(config.clone(), current.clone())).abort_handle();

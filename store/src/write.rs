@@ -1,12 +1,12 @@
 //! Conditional commits to a real ZooKeeper, each with a deadline.
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use zookeeper_client as zk;
 
 use crate::acl::Above;
 use crate::op::{CommitError, Done, Op, Refusal, Stat, check_size};
 use crate::path::Node;
-use crate::read::{ReadError, stat_of};
+use crate::read::{ReadError, stat_of, told};
 use crate::session::Store;
 
 /// A version that no node has.
@@ -24,12 +24,15 @@ impl Store {
     /// The operation that was refused; or nobody knows whether it happened.
     pub async fn commit(&self, ops: &[Op]) -> Result<Vec<Done>, CommitError> {
         check_size(ops)?;
-        let deadline = self.deadline();
+        let (deadline, begun) = (self.deadline(), Instant::now());
         let client = self.client().map_err(|error| CommitError::Unavailable(error.to_string()))?;
-        match timeout(deadline, self.commit_with(&client, ops)).await {
+        let answer = match timeout(deadline, self.commit_with(&client, ops)).await {
             Ok(result) => result,
             Err(_) => Err(CommitError::Unknown(format!("no answer within {:.0} s", deadline.as_secs_f64()))),
-        }
+        };
+        let first = ops.first().map_or("nothing", Op::path);
+        told("commit", first, begun, answer.as_ref().err().map(ToString::to_string));
+        answer
     }
 
     /// What [`Store::commit`] would be answered; nothing is written. The server checks every operation in its order, rights and
@@ -115,7 +118,7 @@ impl Store {
     /// # Errors
     /// ZooKeeper did not answer, or refused.
     pub async fn is_open(&self, path: &str) -> Result<bool, ReadError> {
-        let list = self.within(path, async { self.shared.acls.of(&self.client()?, path).await }).await?;
+        let list = self.within("getacl", path, async { self.shared.acls.of(&self.client()?, path).await }).await?;
         let anyone = list.iter().filter(|acl| acl.scheme() == "world").map(zk::Acl::permission);
         Ok(anyone.into_iter().any(|given| CHANGES.into_iter().any(|one| given.has(one))))
     }

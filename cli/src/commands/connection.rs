@@ -1,7 +1,7 @@
 //! Sessions with the tree, and what is read of it.
 
 use maas_crd::{Name, Namespace};
-use maas_store::{Config, Node, Store};
+use maas_store::{Node, Store};
 
 use crate::output;
 use crate::settings::Settings;
@@ -9,8 +9,7 @@ use crate::tree::Tree;
 
 /// Opens a session; fails within seconds when nobody answers.
 pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Store> {
-    let config = Config { root: settings.root.clone(), ..Config::new(settings.quorum.clone()) };
-    Ok(Store::open(config).await?)
+    Ok(Store::open(settings.tree()).await?)
 }
 
 /// Parts of the tree that commands read.

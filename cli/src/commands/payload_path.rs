@@ -75,6 +75,6 @@ impl Asked {
 }
 
 /// A client for the current user.
-pub(super) fn open_hdfs(settings: &Settings) -> anyhow::Result<Hdfs> {
-    Ok(Hdfs::open(&settings.conf_dir()?, Some(&user()?))?)
+pub(crate) fn open_hdfs(settings: &Settings) -> anyhow::Result<Hdfs> {
+    Ok(Hdfs::open_within(&settings.conf_dir()?, Some(&user()?), settings.deadline(maas_hdfs::DEADLINE))?)
 }

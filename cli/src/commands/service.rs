@@ -36,7 +36,7 @@ impl Rm {
         let addresses = hadoop_yarn::config::rm_addresses(&conf)
             .with_context(|| format!("the Hadoop configuration in {}", directory.display()))?;
         let named: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        Ok(Self { client: RmClient::new(addresses, &user()?, CALL), addresses: named.join(", ") })
+        Ok(Self { client: RmClient::new(addresses, &user()?, settings.deadline(CALL)), addresses: named.join(", ") })
     }
 
     /// What to say when a call failed.

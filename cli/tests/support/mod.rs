@@ -45,9 +45,14 @@ impl From<Output> for Ran {
 
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maasctl"));
-    for name in ["MAAS_ZOOKEEPER", "MAAS_ROOT", "MAAS_LIBEXEC", "HADOOP_CONF_DIR", "HADOOP_HOME", "HADOOP_USER_NAME"] {
+    for name in ["MAAS_ZOOKEEPER", "MAAS_ROOT", "MAAS_NAMESPACE", "MAAS_LIBEXEC", "NO_COLOR"] {
         command.env_remove(name);
     }
+    for name in ["HADOOP_CONF_DIR", "HADOOP_HOME", "HADOOP_USER_NAME"] {
+        command.env_remove(name);
+    }
+    // The developer's own contexts are not read.
+    command.env("MAASCONFIG", "/dev/null");
     command
 }
 

@@ -74,6 +74,7 @@ impl Maas {
         let mut command = Command::new(bin().join(program));
         command
             .args(args)
+            .env("MAASCONFIG", "/dev/null")
             .env("MAAS_ZOOKEEPER", self.cluster.quorum())
             .env("HADOOP_CONF_DIR", self.cluster.conf_dir())
             .env("HADOOP_USER_NAME", "root");

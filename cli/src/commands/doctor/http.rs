@@ -55,7 +55,8 @@ impl Http {
         let url = format!("http://{authority}{path}");
         let unreachable = || format!("cannot read {url}");
         let before = now_ms();
-        let mut response = self.0.get(&url).header("Accept", accept).send().await.with_context(unreachable)?;
+        let sent = crate::http::send(self.0.get(&url).header("Accept", accept), &url).await;
+        let mut response = sent.with_context(unreachable)?;
         let date = response.headers().get("date").and_then(|date| date.to_str().ok());
         let clock = date.and_then(|date| Reading::http(before, date));
         if !response.status().is_success() {

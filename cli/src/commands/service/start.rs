@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use hadoop_yarn::{ApplicationId, ApplicationReport};
-use maas_hdfs::Hdfs;
 use maas_store::Store;
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +15,7 @@ use super::{GLANCE, Known, Rm, state};
 use crate::args::Start;
 use crate::commands::connection::open;
 use crate::commands::deploy::open_tree;
+use crate::commands::payload_path::open_hdfs;
 use crate::legacy::service::ServiceRequest;
 use crate::output;
 use crate::settings::{Settings, user};
@@ -69,7 +69,7 @@ async fn launch(
     timeout: Duration,
 ) -> anyhow::Result<ExitCode> {
     let (user, rm) = (user()?, Rm::of(settings)?);
-    let hdfs = Hdfs::open(&settings.conf_dir()?, Some(&user))?;
+    let hdfs = open_hdfs(settings)?;
     if let Some(running) = Known::read(store).await?.living(&rm).await? {
         bail!("{} runs the service of {} already: `maasctl service stop` ends it", running.id, store.root());
     }

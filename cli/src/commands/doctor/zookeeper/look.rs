@@ -43,7 +43,7 @@ pub(in super::super) async fn servers(settings: &Settings) -> Vec<(String, Serve
 
 /// A session as commands have it.
 pub(in super::super) async fn open(settings: &Settings) -> Result<Store, String> {
-    let config = Config { root: settings.root.clone(), session_timeout: ASKED, ..Config::new(settings.quorum.clone()) };
+    let config = Config { session_timeout: ASKED, ..settings.tree() };
     Store::open(config).await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
