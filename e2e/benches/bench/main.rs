@@ -5,6 +5,7 @@
 //! printed as `part=NAME …`. The exit code is 0 when all was measured, whatever came of it.
 
 mod bed;
+mod commands;
 mod crowd;
 mod faults;
 mod figure;
@@ -70,6 +71,11 @@ async fn measure(wanted: &Wanted) -> anyhow::Result<()> {
     }
     if wanted.has("crowd") {
         crowd::twenty(&bed).await?;
+    }
+    if wanted.has("commands") {
+        commands::start(&bed).await?;
+        commands::watch(&bed).await?;
+        commands::apply(&bed).await?;
     }
     if wanted.has("many") {
         many::ten_thousand(&bed).await?;

@@ -1,11 +1,13 @@
 //! Ten thousand models: how the operator and the command line bear a tree of that size.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt};
 use maas_crd::{Name, Namespace};
 use maas_store::{LeaderRecord, Node, Op, Stat, create_spec};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::bed::{Bed, kill};
 use crate::figure::{Judged, Samples, ms_since};
@@ -14,6 +16,7 @@ use crate::size::vm_rss;
 /// None of them wants an instance: the tree is what is measured.
 const MODELS: usize = 10_000;
 const TIMES: usize = 5;
+const CHANGES: usize = 2_000;
 /// Requests of this client that are out at one time.
 const AT_ONCE: usize = 128;
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -50,6 +53,7 @@ pub(crate) async fn ten_thousand(bed: &Bed) -> anyhow::Result<()> {
         }
     }
     get.print(&format!("get_of_{MODELS}_models_ms"), Judged::Median, list.median(), 1_000.0);
+    watched(bed).await?;
     let (mut led, mut seen, mut resident) = (Samples::default(), Samples::default(), Samples::default());
     for _ in 0..TIMES {
         let (before, _) = leader(bed).await?.context("no leader")?;
@@ -81,7 +85,34 @@ pub(crate) async fn ten_thousand(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn each<F: Future<Output = anyhow::Result<()>>>(count: usize, act: impl Fn(usize) -> F) -> anyhow::Result<()> {
+/// `get -w` of all, while a model changes again and again: what it holds must not grow.
+async fn watched(bed: &Bed) -> anyhow::Result<()> {
+    let mut child = bed.command("maasctl", &["get", "models", "-w", "--no-headers"]).stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
+    for _ in 0..MODELS {
+        lines.next_line().await?.context("get -w ended")?;
+    }
+    let pid = child.id().context("get -w ended")?;
+    let before = vm_rss(pid)?;
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    for change in 0..CHANGES {
+        bed.write("many0", &(bed.dga("many0", 0) + &format!("  env: {{CHANGE: \"{change}\"}}\n"))).await?;
+    }
+    let mut grown = Samples::default();
+    grown.add(vm_rss(pid)? - before);
+    child.kill().await?;
+    grown.part(&format!("get_w_of_{MODELS}_growth_over_{CHANGES}_changes_KiB"));
+    let mut resident = Samples::default();
+    resident.add(before);
+    resident.part(&format!("get_w_of_{MODELS}_KiB"));
+    Ok(())
+}
+
+/// So many acts, many at a time.
+pub(crate) async fn each<F: Future<Output = anyhow::Result<()>>>(
+    count: usize,
+    act: impl Fn(usize) -> F,
+) -> anyhow::Result<()> {
     futures::stream::iter((0..count).map(act)).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
 }
 
