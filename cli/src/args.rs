@@ -14,7 +14,7 @@ use crate::output::color::Color;
 
 pub(crate) use change::{Apply, Delete, DryRun, Scale};
 pub(crate) use config::{Config, Output as ContextOutput};
-pub(crate) use look::{Awaited, Events, Format, Get, Logs, Names, Wait};
+pub(crate) use look::{ApiResources, Describe, Events, Get, KindFormat, Logs, Wait};
 pub(crate) use service::{Doctor, Report, Service, Start};
 
 /// Models as a service on YARN, declared in YAML.
@@ -69,18 +69,20 @@ pub(crate) enum Command {
     Apply(Apply),
     /// List resources
     Get(Get),
-    /// Show one model deployment in full
-    Describe(Names),
+    /// Show model deployments or instances in full
+    Describe(Describe),
     /// Delete model deployments
     Delete(Delete),
     /// Set the number of instances
     Scale(Scale),
-    /// Wait until a model deployment is ready
+    /// Wait until resources are as they should be
     Wait(Wait),
     /// Print the output of a model's instances
     Logs(Logs),
     /// List events, oldest first
     Events(Events),
+    /// List the kinds of resources
+    ApiResources(ApiResources),
     /// Look at the cluster: what would keep the service from working, or take it down
     ///
     /// Looks at ZooKeeper, YARN, HDFS and the tree, side by side, each within seconds; leaves nothing behind.

@@ -1,5 +1,6 @@
 //! One function per command: settings in, data on stdout, an exit code out.
 
+mod api_resources;
 mod apply;
 mod config;
 mod connection;
@@ -7,13 +8,17 @@ mod delete;
 mod deploy;
 mod describe;
 mod doctor;
+mod events;
+mod follow;
 mod get;
 mod logs;
+mod missing;
 mod payload_path;
 mod retry;
 mod scale;
 mod service;
 mod wait;
+mod watch_rows;
 
 use std::process::ExitCode;
 
@@ -44,6 +49,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
         Command::Version => {
             return output::data(&format!("maasctl {}\n", env!("CARGO_PKG_VERSION"))).map(|()| ExitCode::SUCCESS);
         }
+        Command::ApiResources(args) => return api_resources::api_resources(&args),
         _ => {}
     }
     let settings = Settings::resolve(&global)?;
@@ -56,12 +62,12 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Scale(args) => scale::scale(&settings, args).await,
             Command::Wait(args) => wait::wait(&settings, args).await,
             Command::Logs(args) => logs::logs(&settings, args).await,
-            Command::Events(args) => get::events(&settings, args).await,
+            Command::Events(args) => events::events(&settings, args).await,
             Command::Doctor(args) => doctor::doctor(&settings, args).await,
             Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,
             Command::Service(Service::Stop { timeout }) => service::stop(&settings, timeout).await,
-            Command::Config(_) | Command::Schema | Command::Version => Ok(ExitCode::SUCCESS),
+            Command::Config(_) | Command::Schema | Command::Version | Command::ApiResources(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

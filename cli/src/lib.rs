@@ -5,10 +5,12 @@
 
 mod annotation;
 mod args;
+mod awaited;
 mod commands;
 mod contexts;
 mod edit;
 mod http;
+mod jsonpath;
 mod legacy;
 mod manifests;
 mod node_http;
@@ -16,6 +18,8 @@ mod node_logs;
 mod output;
 mod payload;
 mod reference;
+mod resource;
+mod selector;
 mod settings;
 mod trace;
 mod tree;

@@ -2,10 +2,14 @@
 
 pub(crate) mod age;
 pub(crate) mod color;
+pub(crate) mod describe;
+pub(crate) mod format;
 pub(crate) mod list;
 pub(crate) mod object;
+pub(crate) mod order;
 pub(crate) mod rows;
 pub(crate) mod table;
+pub(crate) mod waiting;
 
 use std::io::{ErrorKind, Write};
 

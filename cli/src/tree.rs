@@ -3,13 +3,34 @@
 use std::collections::BTreeMap;
 
 use maas_crd::{Faults, Iid, Manifest, Name, Namespace, Status};
-use maas_store::{Endpoint, EventRing, InstanceRecord, LeaderRecord, Node, Root, RunnerReport, Stat};
+use maas_store::{Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Root, RunnerReport, Stat};
 
 /// Nodes by place.
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
     root: Root,
     nodes: BTreeMap<Node, (Vec<u8>, Stat)>,
+}
+
+/// An endpoint and whose it is.
+pub(crate) type Published = (Namespace, Name, Iid, Endpoint);
+
+/// The deployment that a node is of; none for one that is of none.
+pub(crate) fn deployment_of(node: &Node) -> Option<(&Namespace, &Name)> {
+    match node {
+        Node::Spec { namespace, name }
+        | Node::Status { namespace, name }
+        | Node::RevisionsOf { namespace, name }
+        | Node::Revision { namespace, name, .. }
+        | Node::InstancesOf { namespace, name }
+        | Node::Instance { namespace, name, .. }
+        | Node::Runner { namespace, name, .. }
+        | Node::Exit { namespace, name, .. }
+        | Node::EndpointsOf { namespace, name }
+        | Node::Endpoint { namespace, name, .. }
+        | Node::Events { namespace, name } => Some((namespace, name)),
+        _ => None,
+    }
 }
 
 /// A deployment and what is known of it.
@@ -35,6 +56,8 @@ pub(crate) struct Instance {
     /// None when its record cannot be read.
     pub(crate) record: Option<InstanceRecord>,
     pub(crate) runner: Option<RunnerReport>,
+    /// The runner's last words.
+    pub(crate) exit: Option<Exit>,
     pub(crate) endpoint: Option<Endpoint>,
 }
 
@@ -75,6 +98,12 @@ impl Tree {
         named.filter_map(|(namespace, name)| self.deployment(namespace, name)).collect()
     }
 
+    /// The labels of a deployment; none when it has none, or is not there, or cannot be read.
+    pub(crate) fn labels(&self, namespace: &Namespace, name: &Name) -> BTreeMap<String, String> {
+        let spec = self.deployment(namespace, name).map(|deployment| deployment.spec);
+        spec.and_then(Result::ok).map(|manifest| manifest.resource.metadata.labels).unwrap_or_default()
+    }
+
     /// One deployment.
     pub(crate) fn deployment(&self, namespace: &Namespace, name: &Name) -> Option<Deployment> {
         let (namespace, name) = (namespace.clone(), name.clone());
@@ -88,60 +117,72 @@ impl Tree {
 
     /// The instances of one namespace, or of all, by deployment and age.
     pub(crate) fn instances(&self, of: Option<&Namespace>) -> Vec<Instance> {
-        let mut found: Vec<Instance> = self
-            .nodes
-            .iter()
-            .filter_map(|(node, (data, stat))| match node {
-                Node::Instance { namespace, name, iid } if of.is_none_or(|of| of == namespace) => {
-                    let (namespace, name, iid) = (namespace.clone(), name.clone(), *iid);
-                    let place = |make: fn(Namespace, Name, Iid) -> Node| make(namespace.clone(), name.clone(), iid);
-                    let runner = place(|namespace, name, iid| Node::Runner { namespace, name, iid });
-                    let endpoint = place(|namespace, name, iid| Node::Endpoint { namespace, name, iid });
-                    Some(Instance {
-                        record: InstanceRecord::decode(&node.path(&self.root), data).ok(),
-                        runner: self.read(&runner, RunnerReport::decode),
-                        endpoint: self.read(&endpoint, Endpoint::decode),
-                        stat: *stat,
-                        namespace,
-                        name,
-                        iid,
-                    })
-                }
-                _ => None,
-            })
-            .collect();
-        found.sort_by(|a, b| (&a.namespace, &a.name, a.iid).cmp(&(&b.namespace, &b.name, b.iid)));
-        found
+        // Nodes of one kind are sorted by their names.
+        let wanted =
+            |node: &&Node| matches!(node, Node::Instance { namespace, .. } if of.is_none_or(|of| of == namespace));
+        self.nodes.keys().filter(wanted).filter_map(|node| self.instance(node)).collect()
     }
 
-    /// The endpoints of one namespace, or of all; one that cannot be read is left out.
-    pub(crate) fn endpoints(&self, of: Option<&Namespace>) -> Vec<(Namespace, Name, Iid, Endpoint)> {
-        let mut found: Vec<_> = self
-            .nodes
-            .iter()
-            .filter_map(|(node, (data, _))| match node {
-                Node::Endpoint { namespace, name, iid } if of.is_none_or(|of| of == namespace) => {
-                    let endpoint = Endpoint::decode(&node.path(&self.root), data).ok()?;
-                    Some((namespace.clone(), name.clone(), *iid, endpoint))
-                }
-                _ => None,
-            })
-            .collect();
-        found.sort_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
-        found
+    /// The instances of one deployment, by age.
+    pub(crate) fn instances_of(&self, namespace: &Namespace, name: &Name) -> Vec<Instance> {
+        let at = |iid| Node::Instance { namespace: namespace.clone(), name: name.clone(), iid };
+        let all = at(Iid::new(0, 0))..=at(Iid::new(u32::MAX, u32::MAX));
+        self.nodes.range(all).filter_map(|(node, _)| self.instance(node)).collect()
+    }
+
+    fn instance(&self, node: &Node) -> Option<Instance> {
+        let Node::Instance { namespace, name, iid } = node else { return None };
+        let (data, stat) = self.nodes.get(node)?;
+        let (namespace, name, iid) = (namespace.clone(), name.clone(), *iid);
+        let place = |make: fn(Namespace, Name, Iid) -> Node| make(namespace.clone(), name.clone(), iid);
+        let runner = place(|namespace, name, iid| Node::Runner { namespace, name, iid });
+        let endpoint = place(|namespace, name, iid| Node::Endpoint { namespace, name, iid });
+        let exit = place(|namespace, name, iid| Node::Exit { namespace, name, iid });
+        Some(Instance {
+            record: InstanceRecord::decode(&node.path(&self.root), data).ok(),
+            runner: self.read(&runner, RunnerReport::decode),
+            exit: self.read(&exit, Exit::decode),
+            endpoint: self.read(&endpoint, Endpoint::decode),
+            stat: *stat,
+            namespace,
+            name,
+            iid,
+        })
+    }
+
+    /// The endpoints of one namespace, or of all, by deployment and age; one that cannot be read is left out.
+    pub(crate) fn endpoints(&self, of: Option<&Namespace>) -> Vec<Published> {
+        let wanted =
+            |node: &&Node| matches!(node, Node::Endpoint { namespace, .. } if of.is_none_or(|of| of == namespace));
+        self.nodes.keys().filter(wanted).filter_map(|node| self.endpoint(node)).collect()
+    }
+
+    /// The endpoints of one deployment, by age.
+    pub(crate) fn endpoints_of(&self, namespace: &Namespace, name: &Name) -> Vec<Published> {
+        let at = |iid| Node::Endpoint { namespace: namespace.clone(), name: name.clone(), iid };
+        let all = at(Iid::new(0, 0))..=at(Iid::new(u32::MAX, u32::MAX));
+        self.nodes.range(all).filter_map(|(node, _)| self.endpoint(node)).collect()
+    }
+
+    fn endpoint(&self, node: &Node) -> Option<Published> {
+        let Node::Endpoint { namespace, name, iid } = node else { return None };
+        Some((namespace.clone(), name.clone(), *iid, self.read(node, Endpoint::decode)?))
     }
 
     /// The events of every deployment of one namespace, or of all.
     pub(crate) fn events(&self, of: Option<&Namespace>) -> Vec<(Namespace, Name, EventRing)> {
-        self.nodes
-            .iter()
-            .filter_map(|(node, (data, _))| match node {
-                Node::Events { namespace, name } if of.is_none_or(|of| of == namespace) => {
-                    Some((namespace.clone(), name.clone(), EventRing::decode(&node.path(&self.root), data).ok()?))
-                }
-                _ => None,
-            })
+        let named = self.nodes.keys().filter_map(|node| match node {
+            Node::Events { namespace, name } if of.is_none_or(|of| of == namespace) => Some((namespace, name)),
+            _ => None,
+        });
+        named
+            .filter_map(|(namespace, name)| Some((namespace.clone(), name.clone(), self.events_of(namespace, name)?)))
             .collect()
+    }
+
+    /// The events of one deployment.
+    pub(crate) fn events_of(&self, namespace: &Namespace, name: &Name) -> Option<EventRing> {
+        self.read(&Node::Events { namespace: namespace.clone(), name: name.clone() }, EventRing::decode)
     }
 
     /// Whether anything of a deployment is left: a status, an instance or an endpoint.

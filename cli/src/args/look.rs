@@ -3,72 +3,143 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use maas_store::EventKind;
 
 use super::duration;
+use crate::awaited::Awaited;
+use crate::jsonpath::Path;
+use crate::output::format::Format;
+use crate::selector::Selector;
 
 /// `get`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl get models                                    every deployment of the namespace
+  maasctl get models,instances -l team=soc -o wide      two kinds, by label, with more columns
+  maasctl get instances dga-1.0 -w                      the instances of one deployment, as they change
+  maasctl get models -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'
+  maasctl get models --sort-by=.status.readyReplicas -o custom-columns=NAME:.metadata.name,READY:.status.readyReplicas")]
 pub(crate) struct Get {
-    /// What to list: modeldeployments (models, md), instances, endpoints or events
-    pub(crate) kind: String,
-    /// Only these
-    pub(crate) names: Vec<String>,
-    /// Output format
-    #[arg(short, long, value_enum)]
+    /// KIND[,KIND...] [NAME...] or KIND/NAME...; kinds: modeldeployments (models, md), instances, endpoints (ep),
+    /// events (ev), or all; of instances and endpoints NAME is a deployment's, or DEPLOYMENT/INSTANCE
+    #[arg(value_name = "KIND|NAME")]
+    pub(crate) words: Vec<String>,
+    /// Only what has these labels: team=soc, team!=soc, 'team in (soc,lab)', 'team notin (soc)', team, '!team', with a
+    /// comma for "and"; of other kinds, the labels of their deployment
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector, default_value = "", hide_default_value = true)]
+    pub(crate) selector: Selector,
+    /// wide, name, yaml, json, jsonpath=TEMPLATE, jsonpath-file=FILE, jsonpath-as-json=TEMPLATE,
+    /// custom-columns=HEADER:PATH,... or custom-columns-file=FILE [default: a table]
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]
     pub(crate) output: Option<Format>,
+    /// Print the rows in the order of this field: .metadata.creationTimestamp [default: by name; events the oldest first]
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub(crate) sort_by: Option<Path>,
     /// Keep printing what changes, as it changes
     #[arg(short, long)]
     pub(crate) watch: bool,
+    /// As --watch, without what is there at the start
+    #[arg(long)]
+    pub(crate) watch_only: bool,
+    /// While watching, say of each line whether it was ADDED, MODIFIED or DELETED
+    #[arg(long)]
+    pub(crate) output_watch_events: bool,
     /// In every namespace
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
+    /// Add a column of all labels
+    #[arg(long)]
+    pub(crate) show_labels: bool,
+    /// Add a column of this label; may be repeated
+    #[arg(short = 'L', long, value_name = "KEY", value_delimiter = ',')]
+    pub(crate) label_columns: Vec<String>,
+    /// Leave the table's first line out
+    #[arg(long)]
+    pub(crate) no_headers: bool,
+    /// What is not there is no error
+    #[arg(long)]
+    pub(crate) ignore_not_found: bool,
+}
+
+fn selector(text: &str) -> Result<Selector, String> {
+    text.parse().map_err(|error: crate::selector::SelectorError| error.to_string())
+}
+
+fn path(text: &str) -> Result<Path, String> {
+    Path::parse(text).map_err(|error| error.to_string())
+}
+
+/// `describe`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl describe model dga-1.0              one deployment, its conditions, instances and events
+  maasctl describe models -l team=soc         every deployment with the label
+  maasctl describe instance dga-1.0/3-17      one instance: where it runs, how it ended last")]
+pub(crate) struct Describe {
+    /// [KIND] NAME..., KIND/NAME..., or KIND for all; kinds: modeldeployments (models, md) and instances, whose names
+    /// are a deployment's, or DEPLOYMENT/INSTANCE; a name's beginning will do
+    #[arg(required = true, value_name = "KIND|NAME")]
+    pub(crate) words: Vec<String>,
+    /// Only what has these labels, as in get
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector, default_value = "", hide_default_value = true)]
+    pub(crate) selector: Selector,
+    /// In every namespace
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+}
+
+/// `api-resources`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl api-resources               the kinds that get, describe and wait take
+  maasctl api-resources -o name       their names alone")]
+pub(crate) struct ApiResources {
+    /// wide or name [default: a table]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<KindFormat>,
     /// Leave the table's first line out
     #[arg(long)]
     pub(crate) no_headers: bool,
 }
 
-/// Output formats.
+/// Output formats of kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum KindFormat {
     /// A table with more columns
     Wide,
-    /// The whole, as YAML
-    Yaml,
-    /// The whole, as JSON
-    Json,
     /// Names alone
     Name,
 }
 
-/// Commands that take names alone.
-#[derive(Debug, Args)]
-pub(crate) struct Names {
-    /// [KIND] NAME..., or KIND/NAME
-    #[arg(required = true, value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-}
-
 /// `wait`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl wait dga-1.0 --timeout 5m                                  until every instance of the newest spec is ready
+  maasctl wait models -l team=soc --for=condition=Available          each that has the label
+  maasctl wait dga-1.0 --for=jsonpath='{.status.readyReplicas}'=3    until a field has a value
+  maasctl wait models --all --for=delete                             until nothing of any is left
+
+It waits for what is not there yet. Exit code: 1 when the time is up.")]
 pub(crate) struct Wait {
-    /// [KIND] NAME..., or KIND/NAME; it need not exist yet
-    #[arg(required = true, value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// What to wait for
-    #[arg(long = "for", value_enum, default_value = "ready", value_name = "CONDITION")]
+    /// [KIND] NAME..., or KIND/NAME...; it need not exist yet. KIND alone with --selector or --all
+    #[arg(required = true, value_name = "KIND|NAME")]
+    pub(crate) words: Vec<String>,
+    /// What to wait for: ready, create, delete, condition=TYPE[=STATUS], or jsonpath={PATH}[=VALUE]
+    #[arg(long = "for", value_name = "CONDITION", default_value = "ready", value_parser = Awaited::parse)]
     pub(crate) condition: Awaited,
-    /// How long to wait
+    /// All that have these labels, as in get
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector, default_value = "", hide_default_value = true)]
+    pub(crate) selector: Selector,
+    /// All of the kind in the namespace
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How long to wait, for all of them together; 0 looks once
     #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
     pub(crate) timeout: Duration,
-}
-
-/// What can be waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Awaited {
-    /// Every instance of the newest spec is ready
-    Ready,
-    /// Nothing of it is left
-    Delete,
 }
 
 /// `logs`.
@@ -92,9 +163,24 @@ pub(crate) struct Logs {
 
 /// `events`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl events                                every event of the namespace, the oldest first
+  maasctl events --for model/dga-1.0 -w         those of one deployment and its instances, as they come
+  maasctl events -A --types Warning             what went wrong anywhere")]
 pub(crate) struct Events {
     /// Only of these deployments
+    #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
+    /// Only of this: model/NAME, or instance/NAME/INSTANCE
+    #[arg(long = "for", value_name = "KIND/NAME", conflicts_with = "names")]
+    pub(crate) about: Option<String>,
+    /// Only of these types: Normal, Warning
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = event_type)]
+    pub(crate) types: Vec<EventKind>,
+    /// As in get
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]
+    pub(crate) output: Option<Format>,
     /// Keep printing new ones
     #[arg(short, long)]
     pub(crate) watch: bool,
@@ -104,4 +190,12 @@ pub(crate) struct Events {
     /// Leave the table's first line out
     #[arg(long)]
     pub(crate) no_headers: bool,
+}
+
+fn event_type(text: &str) -> Result<EventKind, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "normal" => Ok(EventKind::Normal),
+        "warning" => Ok(EventKind::Warning),
+        _ => Err("valid --types are Normal and Warning".to_owned()),
+    }
 }

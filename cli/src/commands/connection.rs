@@ -37,15 +37,31 @@ impl Part {
             None => folder,
         }))
     }
+
+    /// The place, in this part, of one deployment.
+    pub(crate) fn node(self, namespace: Namespace, name: Name) -> Node {
+        match self {
+            Self::Specs => Node::Spec { namespace, name },
+            Self::Status => Node::Status { namespace, name },
+            Self::Instances => Node::InstancesOf { namespace, name },
+            Self::Endpoints => Node::EndpointsOf { namespace, name },
+            Self::Events => Node::Events { namespace, name },
+        }
+    }
 }
 
 /// Reads these parts of one namespace, or of all; what is not there reads as empty.
 pub(crate) async fn load(store: &Store, parts: &[Part], namespace: Option<&Namespace>) -> anyhow::Result<Tree> {
+    let paths: Vec<String> = parts.iter().map(|part| part.path(store, namespace)).collect();
+    load_paths(store, &paths).await
+}
+
+/// Reads everything at and below these paths, all at once.
+pub(crate) async fn load_paths(store: &Store, paths: &[String]) -> anyhow::Result<Tree> {
+    let lists = futures::future::try_join_all(paths.iter().map(|path| store.list(path))).await?;
     let mut tree = Tree::new(store.root().clone());
-    for part in parts {
-        for (path, data, stat) in store.list(&part.path(store, namespace)).await? {
-            tree.put(&path, data, stat);
-        }
+    for (path, data, stat) in lists.into_iter().flatten() {
+        tree.put(&path, data, stat);
     }
     Ok(tree)
 }

@@ -1,29 +1,130 @@
-//! `describe`: all there is to know of a deployment.
+//! `describe`: all there is to know of deployments or instances.
 
 use std::process::ExitCode;
 
-use super::NotFound;
-use super::connection::{Part, load, open};
-use super::wait::names;
-use crate::args::Names;
-use crate::output::{self, object, rows};
-use crate::settings::Settings;
+use anyhow::bail;
+use maas_crd::{Name, Namespace};
+use maas_store::{Node, Store};
 
-/// One block a name, an empty line between.
-pub(crate) async fn describe(settings: &Settings, args: Names) -> anyhow::Result<ExitCode> {
-    let names = names(&args.names)?;
-    let namespace = settings.namespace();
-    let store = open(settings).await?;
-    let parts = [Part::Specs, Part::Status, Part::Instances, Part::Endpoints, Part::Events];
-    let tree = load(&store, &parts, Some(&namespace)).await?;
-    let mut blocks = Vec::new();
-    for name in &names {
-        let deployment = tree.deployment(&namespace, name).ok_or_else(|| NotFound(name.to_string()))?;
-        let instances: Vec<_> =
-            tree.instances(Some(&namespace)).into_iter().filter(|instance| instance.name == *name).collect();
-        let events = rows::happened(&tree, Some(&namespace), &[name.to_string()]);
-        blocks.push(object::describe(&deployment, &instances, &events, output::now_ms()));
+use super::connection::{Part, load_paths, open};
+use super::get::deployment_names;
+use super::missing::{hint, not_found};
+use crate::args::Describe;
+use crate::output::{self, describe as page, rows};
+use crate::reference::{Kind, Target, targets_or_deployments};
+use crate::resource::{Query, Resource, Scope};
+use crate::settings::Settings;
+use crate::tree::Tree;
+
+/// One block each, an empty line between.
+pub(crate) async fn describe(settings: &Settings, args: Describe) -> anyhow::Result<ExitCode> {
+    let mut targets = targets_or_deployments(&args.words)?;
+    if let Some(other) = targets.iter().find(|target| !matches!(target.kind, Kind::ModelDeployment | Kind::Instance)) {
+        let plural = other.kind.plural();
+        bail!("{plural} are not described: maasctl get {plural} -o yaml shows all there is to know of them");
     }
+    let named = targets.iter().any(|target| !target.names.is_empty());
+    if named && !args.selector.is_empty() {
+        bail!("name cannot be provided when a selector is specified: give one of them");
+    }
+    if named && args.all_namespaces {
+        bail!("a resource cannot be retrieved by name across all namespaces: give -n, or no name");
+    }
+    let namespace = settings.namespace();
+    let of = (!args.all_namespaces).then_some(&namespace);
+    let store = open(settings).await?;
+    let tree = read(&store, of, &mut targets).await?;
+    let query = Query { namespace: of.cloned(), targets: targets.clone(), selector: args.selector, ..Query::default() };
+    let blocks: Vec<String> = query
+        .find(&tree, Scope::Within(of))
+        .iter()
+        .filter_map(|found| match &found.resource {
+            Resource::Deployment(deployment) => {
+                let (namespace, name) = (&deployment.namespace, &deployment.name);
+                Some(page::deployment(
+                    deployment,
+                    &tree.instances_of(namespace, name),
+                    &events(&tree, namespace, name),
+                    output::now_ms(),
+                ))
+            }
+            Resource::Instance(instance) => {
+                let mut events = events(&tree, &instance.namespace, &instance.name);
+                events.retain(|happened| happened.event.object == instance.iid.to_string());
+                Some(page::instance(instance, &events, output::now_ms()))
+            }
+            Resource::Endpoint(_) | Resource::Event(_) => None,
+        })
+        .collect();
     output::data(&blocks.join("\n"))?;
-    Ok(ExitCode::SUCCESS)
+    let mut code = ExitCode::SUCCESS;
+    for Target { kind, names } in &targets {
+        for word in names {
+            let found = query.find(&tree, Scope::Within(of));
+            if found.iter().any(|one| one.resource.kind() == *kind && one.resource.is_named(word)) {
+                continue;
+            }
+            let deployment = word.split_once('/').map_or(word.as_str(), |(deployment, _)| deployment);
+            let there = deployment.parse().is_ok_and(|name| tree.deployment(&namespace, &name).is_some());
+            let hint = if there {
+                format!("hint: maasctl get instances {deployment} -n {namespace} lists what there is")
+            } else {
+                hint(&store, &namespace, deployment).await
+            };
+            output::note(&format!("{}\n{hint}", not_found(*kind, word)));
+            code = ExitCode::FAILURE;
+        }
+    }
+    if !named && blocks.is_empty() {
+        output::note(&match of {
+            Some(namespace) => format!("No resources found in {namespace} namespace."),
+            None => "No resources found".to_owned(),
+        });
+    }
+    Ok(code)
+}
+
+fn events(tree: &Tree, namespace: &Namespace, name: &Name) -> Vec<rows::Happened> {
+    let ring = tree.events_of(namespace, name).map(|ring| (namespace.clone(), name.clone(), ring));
+    rows::happened(ring)
+}
+
+/// Reads all of the deployments that are named, or all of all. A name that is none, but with which others begin, becomes
+/// those.
+async fn read(store: &Store, of: Option<&Namespace>, targets: &mut [Target]) -> anyhow::Result<Tree> {
+    const PARTS: [Part; 5] = [Part::Specs, Part::Status, Part::Instances, Part::Endpoints, Part::Events];
+    let mut paths: Vec<String> = Vec::new();
+    match of.filter(|_| targets.iter().all(|target| !target.names.is_empty())) {
+        None => paths.extend(PARTS.map(|part| part.path(store, of))),
+        Some(namespace) => {
+            for target in targets.iter_mut() {
+                target.names = begun(store, namespace, &target.names).await?;
+                for word in &target.names {
+                    let deployment = word.split_once('/').map_or(word.as_str(), |(deployment, _)| deployment);
+                    let Ok(name) = deployment.parse::<Name>() else { continue };
+                    paths.extend(PARTS.map(|part| store.path(&part.node(namespace.clone(), name.clone()))));
+                }
+            }
+        }
+    }
+    load_paths(store, &paths).await
+}
+
+/// Names as they are, or those that begin as one that is not there.
+async fn begun(store: &Store, namespace: &Namespace, words: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for word in words {
+        let exact = match word.parse::<Name>() {
+            Ok(name) => {
+                let spec = Node::Spec { namespace: namespace.clone(), name };
+                store.get(&store.path(&spec)).await?.is_some()
+            }
+            // DEPLOYMENT/INSTANCE.
+            Err(_) => true,
+        };
+        let others = if exact { Vec::new() } else { deployment_names(store, namespace).await? };
+        let others: Vec<String> = others.into_iter().filter(|other| other.starts_with(word)).collect();
+        if others.is_empty() { names.push(word.clone()) } else { names.extend(others) }
+    }
+    Ok(names)
 }

@@ -1,240 +1,292 @@
-//! `get` and `events`: what stands in the tree, once or as it changes.
+//! `get`: what stands in the tree, once or as it changes.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use maas_crd::Namespace;
-use maas_store::{Change, Mirror, Store, mirror};
+use anyhow::{Context, bail};
+use maas_crd::{Name, Namespace};
+use maas_store::{Node, Store, get_spec};
 use serde_json::Value;
 
-use super::NotFound;
-use super::connection::{Part, load, open};
-use crate::args::{Events, Format, Get};
-use crate::output::rows::{self, Columns};
-use crate::output::table::{Table, Widths};
+use super::connection::{Part, load_paths, open};
+use super::missing::{hint, not_found};
+use super::watch_rows::watch;
+use crate::args::Get;
+use crate::jsonpath::{self, Path};
+use crate::output::format::Format;
+use crate::output::order::place;
+use crate::output::rows;
+use crate::output::table::Table;
 use crate::output::{self, object};
-use crate::reference::Kind;
+use crate::reference::{Kind, Target, targets};
+use crate::resource::{Found, Query, Scope};
 use crate::settings::Settings;
-use crate::tree::Tree;
 
-/// Changes that come together are printed together.
-const TOGETHER: Duration = Duration::from_millis(20);
-
-/// What is to be listed, and how.
-struct Query {
-    kind: Kind,
-    /// None is every namespace.
-    namespace: Option<Namespace>,
-    names: Vec<String>,
-    output: Option<Format>,
-    headers: bool,
-}
-
-/// What was found: for each resource its key, its row and its whole.
-struct Found {
-    keys: Vec<String>,
-    table: Table,
-    objects: Vec<Value>,
+/// How what is found is printed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Look {
+    pub(crate) format: Option<Format>,
+    pub(crate) headers: bool,
+    /// A column of all labels.
+    pub(crate) labels: bool,
+    /// A column for each of these labels.
+    pub(crate) label_columns: Vec<String>,
+    pub(crate) sort_by: Option<Path>,
+    /// What the table's rows say they are: ADDED, MODIFIED, DELETED.
+    pub(crate) events: bool,
+    /// The namespace first.
+    pub(crate) namespace: bool,
 }
 
 /// `get KIND [NAME...]`.
 pub(crate) async fn get(settings: &Settings, args: Get) -> anyhow::Result<ExitCode> {
-    let mut names = args.names;
-    let kind = match args.kind.split_once('/') {
-        Some((kind, name)) => {
-            names.insert(0, name.to_owned());
-            Kind::parse(kind)?
-        }
-        None => Kind::parse(&args.kind)?,
+    let targets = targets(&args.words)?;
+    let watched = args.watch || args.watch_only;
+    let named = targets.iter().any(|target| !target.names.is_empty());
+    if named && !args.selector.is_empty() {
+        bail!("name cannot be provided when a selector is specified: give one of them");
+    }
+    if named && args.all_namespaces {
+        bail!("a resource cannot be retrieved by name across all namespaces: give -n, or no name");
+    }
+    if watched && targets.len() > 1 {
+        bail!("you may only specify a single resource type with --watch");
+    }
+    if args.output_watch_events && !watched {
+        bail!("--output-watch-events option can only be used with --watch or --watch-only");
+    }
+    if watched && args.sort_by.is_some() {
+        output::note("warning: --watch requested, --sort-by will be ignored");
+    }
+    let look = Look {
+        format: args.output,
+        headers: !args.no_headers,
+        labels: args.show_labels,
+        label_columns: args.label_columns,
+        sort_by: args.sort_by,
+        events: args.output_watch_events,
+        namespace: args.all_namespaces,
     };
-    let namespace = (!args.all_namespaces).then(|| settings.namespace());
-    let query = Query { kind, namespace, names, output: args.output, headers: !args.no_headers };
+    let query = Query {
+        namespace: (!args.all_namespaces).then(|| settings.namespace()),
+        targets,
+        selector: args.selector,
+        labels_shown: look.labels || !look.label_columns.is_empty(),
+        ..Query::default()
+    };
     let store = open(settings).await?;
-    if args.watch { watch(&store, &query).await } else { once(&store, &query).await }
-}
-
-/// `events [NAME...]`.
-pub(crate) async fn events(settings: &Settings, args: Events) -> anyhow::Result<ExitCode> {
-    let namespace = (!args.all_namespaces).then(|| settings.namespace());
-    let query = Query { kind: Kind::Event, namespace, names: args.names, output: None, headers: !args.no_headers };
-    let store = open(settings).await?;
-    if args.watch { watch(&store, &query).await } else { once(&store, &query).await }
-}
-
-fn parts(kind: Kind) -> &'static [Part] {
-    match kind {
-        Kind::ModelDeployment => &[Part::Specs, Part::Status],
-        Kind::Instance => &[Part::Instances, Part::Endpoints],
-        Kind::Endpoint => &[Part::Endpoints],
-        Kind::Event => &[Part::Events],
+    if watched {
+        return watch(&store, &query, &look, args.watch_only).await;
     }
-}
-
-async fn once(store: &Store, query: &Query) -> anyhow::Result<ExitCode> {
-    let tree = load(store, parts(query.kind), query.namespace.as_ref()).await?;
-    let found = find(&tree, query);
-    let missing = missing(&tree, query);
-    if found.keys.is_empty() && missing.is_empty() && !matches!(query.output, Some(Format::Json | Format::Yaml)) {
-        output::note(&match &query.namespace {
-            Some(namespace) => format!("No resources found in {namespace} namespace."),
-            None => "No resources found".to_owned(),
-        });
-        return Ok(ExitCode::SUCCESS);
+    let found = read(&store, &query).await?;
+    let missing = if args.ignore_not_found { Vec::new() } else { missing(&store, &query, &found).await? };
+    let tabled = matches!(look.format, None | Some(Format::Wide));
+    if found.is_empty() && tabled {
+        if missing.is_empty() && !(args.ignore_not_found && named) {
+            output::note(&match &query.namespace {
+                Some(namespace) => format!("No resources found in {namespace} namespace."),
+                None => "No resources found".to_owned(),
+            });
+        }
+    } else if !found.is_empty() || !named {
+        output::data(&print(found, &query, &look)?)?;
     }
-    if !found.keys.is_empty() || missing.is_empty() {
-        let text = match query.output {
-            None | Some(Format::Wide) => found.table.render(query.headers),
-            Some(Format::Name) => found.keys.iter().map(|key| format!("{}/{key}\n", prefix(query.kind))).collect(),
-            Some(Format::Json) => object::json(&object::listed(found.objects, query.names.len() == 1))?,
-            Some(Format::Yaml) => object::yaml(&object::listed(found.objects, query.names.len() == 1))?,
-        };
-        output::data(&text)?;
-    }
-    for name in &missing {
-        output::note(&NotFound(name.clone()).to_string());
+    for words in &missing {
+        output::note(words);
     }
     Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What `-o name` puts before a name.
-fn prefix(kind: Kind) -> &'static str {
-    match kind {
-        Kind::ModelDeployment => "modeldeployment.maas",
-        Kind::Instance => "instance",
-        Kind::Endpoint => "endpoint",
-        Kind::Event => "event",
+/// The parts of the tree that a query needs.
+fn parts(query: &Query) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for target in &query.targets {
+        let own: &[Part] = match target.kind {
+            Kind::ModelDeployment => &[Part::Specs, Part::Status],
+            Kind::Instance => &[Part::Instances, Part::Endpoints],
+            Kind::Endpoint => &[Part::Endpoints],
+            Kind::Event => &[Part::Events],
+        };
+        parts.extend(own.iter().filter(|part| !parts.contains(*part)).copied().collect::<Vec<_>>());
     }
+    if query.needs_labels() && !parts.contains(&Part::Specs) {
+        parts.push(Part::Specs);
+    }
+    parts
 }
 
-/// Deployments asked for by name that are not there; parts of one may well be none.
-fn missing(tree: &Tree, query: &Query) -> Vec<String> {
-    let (Kind::ModelDeployment, Some(namespace)) = (query.kind, &query.namespace) else { return Vec::new() };
-    let there = |name: &str| name.parse().is_ok_and(|name| tree.deployment(namespace, &name).is_some());
-    query.names.iter().filter(|name| !there(name)).cloned().collect()
-}
-
-fn find(tree: &Tree, query: &Query) -> Found {
-    let now = output::now_ms();
-    let columns = Columns { wide: query.output == Some(Format::Wide), namespace: query.namespace.is_none() };
-    let of = query.namespace.as_ref();
-    // NAME or NAME/INSTANCE.
-    let wanted = |name: &str, key: &str| {
-        query.names.is_empty() || query.names.iter().any(|wanted| wanted == name || wanted == key)
+/// The paths at and below which everything is that a query needs.
+pub(crate) fn paths(store: &Store, query: &Query) -> Vec<String> {
+    let names: Option<Vec<Name>> = query.targets.iter().try_fold(Vec::new(), |mut names, target| {
+        // What cannot be a name is not there.
+        let of_target = target.names.iter().filter_map(|word| deployment_part(word).parse().ok());
+        names.extend(of_target);
+        (!target.names.is_empty()).then_some(names)
+    });
+    let (Some(names), Some(namespace)) = (names, &query.namespace) else {
+        return parts(query).into_iter().map(|part| part.path(store, query.namespace.as_ref())).collect();
     };
-    match query.kind {
-        Kind::ModelDeployment => {
-            let mut all = tree.deployments(of);
-            all.retain(|one| wanted(one.name.as_str(), one.name.as_str()));
-            Found {
-                keys: all.iter().map(|one| one.name.to_string()).collect(),
-                table: rows::deployments(&all, columns, now),
-                objects: all.iter().map(object::deployment).collect(),
+    let mut paths: Vec<String> = Vec::new();
+    for name in names {
+        for part in parts(query) {
+            let path = store.path(&part.node(namespace.clone(), name.clone()));
+            if !paths.contains(&path) {
+                paths.push(path);
             }
         }
-        Kind::Instance => {
-            let mut all = tree.instances(of);
-            all.retain(|one| wanted(one.name.as_str(), &format!("{}/{}", one.name, one.iid)));
-            Found {
-                keys: all.iter().map(|one| format!("{}/{}", one.name, one.iid)).collect(),
-                table: rows::instances(&all, columns, now),
-                objects: all.iter().map(object::instance).collect(),
+    }
+    paths
+}
+
+/// `dga-1.0` of `dga-1.0/3-17`.
+fn deployment_part(word: &str) -> &str {
+    word.split_once('/').map_or(word, |(deployment, _)| deployment)
+}
+
+/// Reads what a query needs, all of it at once, and finds what it looks for.
+pub(crate) async fn read(store: &Store, query: &Query) -> anyhow::Result<Vec<Found>> {
+    let paths = paths(store, query);
+    let tree = load_paths(store, &paths).await?;
+    Ok(query.find(&tree, Scope::Within(query.namespace.as_ref())))
+}
+
+/// What was asked for by name and is not there, in kubectl's words, each with what to do next. A deployment that is
+/// there may well have no instances, endpoints or events.
+pub(crate) async fn missing(store: &Store, query: &Query, found: &[Found]) -> anyhow::Result<Vec<String>> {
+    let Some(namespace) = &query.namespace else { return Ok(Vec::new()) };
+    let mut said = Vec::new();
+    for Target { kind, names } in &query.targets {
+        for word in names {
+            if found.iter().any(|one| one.resource.kind() == *kind && one.resource.is_named(word)) {
+                continue;
             }
-        }
-        Kind::Endpoint => {
-            let mut all = tree.endpoints(of);
-            all.retain(|one| wanted(one.1.as_str(), &format!("{}/{}", one.1, one.2)));
-            Found {
-                keys: all.iter().map(|one| format!("{}/{}", one.1, one.2)).collect(),
-                table: rows::endpoints(&all, columns, now),
-                objects: all.iter().map(object::endpoint).collect(),
-            }
-        }
-        Kind::Event => {
-            let all = rows::happened(tree, of, &query.names);
-            let key = |one: &rows::Happened| {
-                format!("{} {} {} {}", one.name, one.event.object, one.event.reason, one.event.message)
+            let deployment = deployment_part(word);
+            let there = match (*kind != Kind::ModelDeployment, deployment.parse()) {
+                (true, Ok(name)) => get_spec(store, namespace, &name).await?.is_some(),
+                _ => false,
             };
-            Found {
-                keys: all.iter().map(key).collect(),
-                table: rows::events(&all, columns, now),
-                objects: all.iter().map(object::event).collect(),
+            if there && deployment == word {
+                continue;
+            }
+            let kind = if deployment == word { Kind::ModelDeployment } else { *kind };
+            let hint = if there {
+                format!("hint: maasctl get {} {deployment} -n {namespace} lists what there is", kind.plural())
+            } else {
+                hint(store, namespace, deployment).await
+            };
+            let words = format!("{}\n{hint}", not_found(kind, word));
+            if !said.contains(&words) {
+                said.push(words);
             }
         }
     }
+    Ok(said)
 }
 
-/// Prints everything, then whatever differs from what was printed, until the reader goes away. A resource that is
-/// gone is not printed again.
-async fn watch(store: &Store, query: &Query) -> anyhow::Result<ExitCode> {
-    let namespace = query.namespace.as_ref();
-    let mut changes = mirror(store, parts(query.kind).iter().map(|part| part.path(store, namespace)).collect());
-    let mut tree = Tree::new(store.root().clone());
-    let mut printed: BTreeMap<String, Value> = BTreeMap::new();
-    let (mut widths, mut headers, mut whole) = (Widths::default(), query.headers, false);
-    loop {
-        let listed = take(&mut changes, &mut tree).await;
-        whole |= listed;
-        if !whole {
-            continue;
+/// Everything that was found, in the form that was asked for.
+pub(crate) fn print(mut found: Vec<Found>, query: &Query, look: &Look) -> anyhow::Result<String> {
+    if let Some(path) = &look.sort_by {
+        found = sorted(found, path)?;
+    }
+    let alone = query.targets.iter().map(|target| target.names.len()).sum::<usize>() == 1;
+    let whole = |found: &[Found]| object::listed(found.iter().map(|one| one.resource.object()).collect(), alone);
+    Ok(match &look.format {
+        None | Some(Format::Wide) => tables(&found, query, look),
+        Some(Format::Name) => found.iter().map(|one| format!("{}\n", one.resource.reference())).collect(),
+        Some(Format::Json) => object::json(&whole(&found))?,
+        Some(Format::Yaml) => object::yaml(&whole(&found))?,
+        Some(Format::JsonPath(template)) => template.render(&whole(&found)).context("error executing jsonpath")?,
+        Some(Format::JsonPathAsJson(template)) => {
+            let whole = whole(&found);
+            let values = template.values(&whole).context("error executing jsonpath")?;
+            object::json(&Value::Array(values.into_iter().cloned().collect()))?
         }
-        let Found { keys, mut table, objects } = find(&tree, query);
-        // Two namespaces may hold one name.
-        let keys: Vec<String> = keys
-            .into_iter()
-            .zip(&objects)
-            .map(|(key, object)| format!("{} {key}", object.pointer("/metadata/namespace").unwrap_or(&Value::Null)))
-            .collect();
-        let fresh: Vec<bool> =
-            keys.iter().zip(&objects).map(|(key, object)| printed.get(key) != Some(object)).collect();
-        let is_fresh = |number: usize| fresh.get(number).copied().unwrap_or_default();
-        let mut text = String::new();
-        match query.output {
-            None | Some(Format::Wide) => {
-                table.retain(is_fresh);
-                if !table.is_empty() {
-                    text = table.render_aligned(headers, &mut widths);
-                    headers = false;
-                }
+        Some(Format::Columns(columns)) => {
+            let mut table = Table::new(columns.iter().map(|column| column.header.clone()));
+            for one in &found {
+                table.push(custom_row(&one.resource.object(), columns)?);
             }
-            Some(format) => {
-                for (object, key) in
-                    objects.iter().zip(&keys).enumerate().filter(|(number, _)| is_fresh(*number)).map(|(_, pair)| pair)
-                {
-                    text.push_str(&match format {
-                        Format::Json => object::json(object)?,
-                        Format::Yaml => format!("---\n{}", object::yaml(object)?),
-                        Format::Name | Format::Wide => {
-                            format!("{}/{}\n", prefix(query.kind), key.split_once(' ').map_or("", |(_, name)| name))
-                        }
-                    });
-                }
-            }
+            table.render(look.headers)
         }
-        if !text.is_empty() {
-            output::data(&text)?;
-        }
-        printed = keys.into_iter().zip(objects).collect();
-    }
+    })
 }
 
-/// Takes the next change in, and those that come right after it. Whether a list became whole.
-async fn take(changes: &mut Mirror, tree: &mut Tree) -> bool {
-    let mut listed = fold(changes.next().await, tree);
-    let until = tokio::time::Instant::now() + TOGETHER;
-    while let Ok(change) = tokio::time::timeout_at(until, changes.next()).await {
-        listed |= fold(change, tree);
-    }
-    listed
+/// The cells of columns of one's own.
+pub(crate) fn custom_row(object: &Value, columns: &[output::format::Column]) -> anyhow::Result<Vec<String>> {
+    let cell = |column: &output::format::Column| {
+        let values = column.path.values(object).with_context(|| format!("column {}", column.header))?;
+        let values: Vec<String> = values.into_iter().filter(|value| !value.is_null()).map(jsonpath::text).collect();
+        Ok(if values.is_empty() { "<none>".to_owned() } else { values.join(",") })
+    };
+    columns.iter().map(cell).collect()
 }
 
-fn fold(change: Change, tree: &mut Tree) -> bool {
-    match change {
-        Change::Put { path, data, stat } => drop(tree.put(&path, data, stat)),
-        Change::Gone { path } => drop(tree.remove(&path)),
-        Change::Lost => output::note("note: the connection to ZooKeeper is lost; trying to get it back"),
-        Change::Listed => return true,
-        Change::Session { .. } | Change::Listing => {}
+fn sorted(found: Vec<Found>, path: &Path) -> anyhow::Result<Vec<Found>> {
+    let mut placed = Vec::with_capacity(found.len());
+    let mut any = found.is_empty();
+    for one in found {
+        let object = one.resource.object();
+        let values = path.values(&object).context("--sort-by")?;
+        any |= !values.is_empty();
+        placed.push((place(values.first().copied()), one));
     }
-    false
+    if !any {
+        bail!("--sort-by: couldn't find any field with that path in the list of objects; -o json shows the fields");
+    }
+    placed.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(placed.into_iter().map(|(_, one)| one).collect())
+}
+
+/// One table a kind, an empty line between.
+fn tables(found: &[Found], query: &Query, look: &Look) -> String {
+    let several = query.targets.len() > 1;
+    let now = output::now_ms();
+    let mut tables = Vec::new();
+    for target in &query.targets {
+        let mut table = Table::new(header(target.kind, look));
+        for one in found.iter().filter(|one| one.resource.kind() == target.kind) {
+            table.push(row(one, look, several, None, now));
+        }
+        if !table.is_empty() {
+            tables.push(table.render(look.headers));
+        }
+    }
+    tables.join("\n")
+}
+
+/// The columns of a kind's table.
+pub(crate) fn header(kind: Kind, look: &Look) -> Vec<String> {
+    let wide = look.format == Some(Format::Wide);
+    let mut header = Vec::new();
+    header.extend(look.events.then_some("EVENT").map(str::to_owned));
+    header.extend(look.namespace.then_some("NAMESPACE").map(str::to_owned));
+    header.extend(rows::header(kind, wide).into_iter().map(str::to_owned));
+    let bare = |key: &String| key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name).to_uppercase();
+    header.extend(look.label_columns.iter().map(bare));
+    header.extend(look.labels.then_some("LABELS").map(str::to_owned));
+    header
+}
+
+/// The cells of a table's row. `prefixed` puts its kind before its name; `event` says what became of it.
+pub(crate) fn row(one: &Found, look: &Look, prefixed: bool, event: Option<&str>, now_ms: i64) -> Vec<String> {
+    let wide = look.format == Some(Format::Wide);
+    let mut cells = one.resource.row(wide, now_ms);
+    if let (true, Some(name)) = (prefixed && one.resource.kind() != Kind::Event, cells.first_mut()) {
+        *name = one.resource.reference();
+    }
+    let mut row = Vec::new();
+    row.extend(look.events.then(|| event.unwrap_or_default().to_owned()));
+    row.extend(look.namespace.then(|| one.resource.namespace().to_string()));
+    row.extend(cells);
+    row.extend(look.label_columns.iter().map(|key| one.labels.get(key).cloned().unwrap_or_default()));
+    row.extend(look.labels.then(|| {
+        let pairs: Vec<String> = one.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        if pairs.is_empty() { "<none>".to_owned() } else { pairs.join(",") }
+    }));
+    row
+}
+
+/// The names of every deployment of a namespace.
+pub(crate) async fn deployment_names(store: &Store, namespace: &Namespace) -> anyhow::Result<Vec<String>> {
+    let folder = store.path(&Node::Folder(format!("specs/{}/{namespace}", maas_crd::KIND)));
+    Ok(store.children(&folder).await?.unwrap_or_default())
 }

@@ -1,34 +1,51 @@
-//! Waiting until the operator has made it so.
+//! Waiting until something is so: pushed by the tree's changes, not by looking again and again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use maas_crd::{ConditionStatus, Name, Namespace};
-use maas_store::Store;
-use tokio::time::{Instant, sleep};
+use maas_crd::{Name, Namespace};
+use maas_store::{Node, Store};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::connection::{has_leader, load_one, open};
-use crate::args::{Awaited, Wait};
+use super::connection::{has_leader, open};
+use super::follow::Followed;
+use super::get::paths;
+use crate::args::Wait;
+use crate::awaited::Awaited;
 use crate::output;
-use crate::reference;
+use crate::output::waiting::{REFRESH, Waiting};
+use crate::reference::{self, Kind, Target, targets_or_deployments};
+use crate::resource::{Query, Resource, Scope};
 use crate::settings::Settings;
 use crate::tree::Tree;
 
-const GLANCE: Duration = Duration::from_millis(100);
+/// How long the first look at the tree may take, also when the time to wait is over before.
+const FIRST_LOOK: Duration = Duration::from_secs(6);
 
 /// `wait NAME --for=ready`.
 pub(crate) async fn wait(settings: &Settings, args: Wait) -> anyhow::Result<ExitCode> {
-    let names = names(&args.names)?;
+    let targets = targets_or_deployments(&args.words)?;
+    for target in &targets {
+        args.condition.check(target.kind)?;
+        let chosen = args.all || !args.selector.is_empty();
+        match target.names.is_empty() {
+            true if !chosen => bail!(
+                "resource(s) were provided, but no name was specified: give a name, --selector, or --all for all {}",
+                target.kind.plural()
+            ),
+            false if chosen => bail!("names cannot be provided when a selector or --all is specified"),
+            _ => {}
+        }
+    }
+    let query = Query { namespace: Some(settings.namespace()), targets, selector: args.selector, ..Query::default() };
     let store = open(settings).await?;
     let deadline = Instant::now() + args.timeout;
-    for name in names {
-        match args.condition {
-            Awaited::Ready => until_ready(&store, &settings.namespace(), &name, deadline).await?,
-            Awaited::Delete => until_gone(&store, &settings.namespace(), &name, deadline).await?,
-        }
-        output::data(&format!("modeldeployment.maas/{name} condition met\n"))?;
-    }
+    until(&store, Progress::new(query, args.condition), deadline, |resource| {
+        output::data(&format!("{resource} condition met\n"))
+    })
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -52,25 +69,7 @@ pub(crate) async fn until_ready(
     name: &Name,
     deadline: Instant,
 ) -> anyhow::Result<()> {
-    until(store, namespace, name, deadline, |tree| {
-        let deployment = tree.deployment(namespace, name);
-        if deployment.as_ref().is_some_and(crate::tree::Deployment::is_complete) {
-            return None;
-        }
-        let Some(deployment) = deployment else { return Some("it does not exist".to_owned()) };
-        let Some(status) = deployment.status else { return Some("no operator has seen it".to_owned()) };
-        let wrong = status.conditions.iter().find(|condition| match condition.type_.as_str() {
-            "ReplicaFailure" => condition.status == ConditionStatus::True,
-            _ => condition.status == ConditionStatus::False,
-        });
-        let ready = format!(
-            "{} of {} ready",
-            status.ready_replicas,
-            deployment.spec.map_or(0, |spec| spec.resource.spec.replicas)
-        );
-        Some(wrong.map_or(ready.clone(), |condition| format!("{ready}; {}: {}", condition.reason, condition.message)))
-    })
-    .await
+    until(store, Progress::of(namespace, name, Awaited::Ready), deadline, |_| Ok(())).await
 }
 
 /// Until neither spec nor status nor instances nor endpoints are left.
@@ -80,36 +79,212 @@ pub(crate) async fn until_gone(
     name: &Name,
     deadline: Instant,
 ) -> anyhow::Result<()> {
-    until(store, namespace, name, deadline, |tree| {
-        if tree.deployment(namespace, name).is_some() {
-            return Some("its spec is still there".to_owned());
-        }
-        let left = tree.remains(namespace, name);
-        (!left.is_empty()).then(|| format!("its {} are still there", left.join(" and ")))
-    })
-    .await
+    until(store, Progress::of(namespace, name, Awaited::Delete), deadline, |_| Ok(())).await
 }
 
-/// Looks again and again until `missing` finds nothing to name. A glance that fails is taken again.
+/// Until nothing is open. `met` is told of each resource as it becomes so.
 async fn until(
     store: &Store,
-    namespace: &Namespace,
-    name: &Name,
+    mut progress: Progress,
     deadline: Instant,
-    missing: impl Fn(&Tree) -> Option<String>,
+    mut met: impl FnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    let first_look = deadline.max(Instant::now() + FIRST_LOOK);
+    let mut followed = Followed::new(store, progress.paths(store));
+    let mut waiting = Waiting::new();
     loop {
-        let why = match load_one(store, namespace, name).await {
-            Ok(tree) => match missing(&tree) {
-                None => return Ok(()),
-                Some(why) if tree.leader().is_none() => format!("{why}; no operator is running"),
-                Some(why) => why,
-            },
-            Err(error) => format!("{error:#}"),
-        };
-        if Instant::now() >= deadline {
-            return Err(anyhow!("timed out waiting for the condition on modeldeployments/{name}: {why}"));
+        let mut open = Vec::new();
+        if followed.whole {
+            let look = progress.look(&followed.tree)?;
+            for reference in look.met {
+                waiting.clear();
+                met(&reference)?;
+            }
+            if look.open.is_empty() {
+                return Ok(());
+            }
+            open = look.open;
         }
-        sleep(GLANCE).await;
+        if !followed.connected {
+            for one in &mut open {
+                one.lacks.push_str("; the connection to ZooKeeper is lost");
+            }
+        }
+        let end = if followed.whole { deadline } else { first_look };
+        if Instant::now() >= end {
+            waiting.clear();
+            return Err(progress.timed_out(&open));
+        }
+        match open.split_first() {
+            Some((first, [])) => waiting.show(&first.to_string()),
+            Some((first, others)) => waiting.show(&format!("{first} (and {} more)", others.len())),
+            None => {}
+        }
+        tokio::select! {
+            step = followed.step(|_, _, _| {}) => step?,
+            () = sleep_until(end) => {}
+            () = sleep(REFRESH), if waiting.is_refreshed() => {}
+        }
     }
+}
+
+/// What is waited for of which resources, and which have been so: once is enough.
+struct Progress {
+    query: Query,
+    awaited: Awaited,
+    /// By kind and name.
+    done: BTreeSet<(Kind, String)>,
+    /// That were there, and how messages name them.
+    seen: BTreeMap<(Kind, String), String>,
+}
+
+/// One look at the tree.
+struct Look {
+    /// What became so.
+    met: Vec<String>,
+    open: Vec<Open>,
+}
+
+/// Something that is not so yet.
+#[derive(Debug, PartialEq, Eq)]
+struct Open {
+    /// `modeldeployments/NAME`; the kind alone when nothing matches.
+    what: String,
+    lacks: String,
+}
+
+impl std::fmt::Display for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.what, self.lacks)
+    }
+}
+
+const NONE_MATCHES: &str = "no matching resources found";
+
+impl Progress {
+    fn new(query: Query, awaited: Awaited) -> Self {
+        Self { query, awaited, done: BTreeSet::new(), seen: BTreeMap::new() }
+    }
+
+    fn of(namespace: &Namespace, name: &Name, awaited: Awaited) -> Self {
+        let target = Target { kind: Kind::ModelDeployment, names: vec![name.to_string()] };
+        Self::new(Query { namespace: Some(namespace.clone()), targets: vec![target], ..Query::default() }, awaited)
+    }
+
+    /// What is to be followed.
+    fn paths(&self, store: &Store) -> Vec<String> {
+        let mut query = self.query.clone();
+        if self.awaited == Awaited::Delete {
+            // What is left of a deployment counts as it.
+            let of_deployments = query.targets.iter().filter(|target| target.kind == Kind::ModelDeployment);
+            let parts = of_deployments.map(|target| Target { kind: Kind::Instance, ..target.clone() });
+            query.targets = query.targets.iter().cloned().chain(parts).collect();
+        }
+        let mut paths = paths(store, &query);
+        paths.push(store.path(&Node::Leader));
+        paths
+    }
+
+    fn look(&mut self, tree: &Tree) -> anyhow::Result<Look> {
+        let mut look = Look { met: Vec::new(), open: Vec::new() };
+        let found = self.query.find(tree, Scope::Within(self.query.namespace.as_ref()));
+        let mut there = BTreeSet::new();
+        for one in &found {
+            let resource = &one.resource;
+            let key = (resource.kind(), resource.name());
+            there.insert(key.clone());
+            self.seen.entry(key.clone()).or_insert_with(|| resource.reference());
+            if self.done.contains(&key) {
+                continue;
+            }
+            match self.lacks(tree, resource)? {
+                None => {
+                    look.met.push(resource.reference());
+                    self.done.insert(key);
+                }
+                Some(lacks) => look.open.push(unmet(&key, lacks)),
+            }
+        }
+        if self.awaited == Awaited::Delete {
+            self.look_for_remains(tree, &there, &mut look);
+        } else {
+            self.look_for_absent(tree, &there, &mut look);
+        }
+        Ok(look)
+    }
+
+    fn lacks(&self, tree: &Tree, resource: &Resource) -> anyhow::Result<Option<String>> {
+        let lacks = self.awaited.lacks(resource)?;
+        let lacks = match (&self.awaited, resource) {
+            (Awaited::Delete, Resource::Deployment(_)) => Some("its spec is still there".to_owned()),
+            _ => lacks,
+        };
+        Ok(lacks.map(|lacks| self.with_operator(tree, lacks)))
+    }
+
+    /// Nothing comes of most waits without one.
+    fn with_operator(&self, tree: &Tree, lacks: String) -> String {
+        if tree.leader().is_none() { format!("{lacks}; no operator is running") } else { lacks }
+    }
+
+    /// Names and sets of which nothing is there, nor was.
+    fn look_for_absent(&self, tree: &Tree, there: &BTreeSet<(Kind, String)>, look: &mut Look) {
+        for Target { kind, names } in &self.query.targets {
+            let known = |word: &str| {
+                let named = |name: &str| name == word || name.split('/').next() == Some(word);
+                there.iter().chain(&self.done).any(|(of, name)| of == kind && named(name))
+            };
+            if names.is_empty() && !there.iter().chain(&self.done).any(|(of, _)| of == kind) {
+                look.open.push(Open { what: kind.plural().to_owned(), lacks: NONE_MATCHES.to_owned() });
+            }
+            for name in names.iter().filter(|name| !known(name)) {
+                let lacks = self.with_operator(tree, "it does not exist".to_owned());
+                look.open.push(unmet(&(*kind, name.clone()), lacks));
+            }
+        }
+    }
+
+    /// What went, and what is left of it.
+    fn look_for_remains(&mut self, tree: &Tree, there: &BTreeSet<(Kind, String)>, look: &mut Look) {
+        for Target { kind, names } in &self.query.targets {
+            // Instances of a deployment are waited for one by one.
+            for name in names.iter().filter(|name| *kind == Kind::ModelDeployment || name.contains('/')) {
+                self.seen.entry((*kind, name.clone())).or_insert_with(|| format!("{}/{name}", kind.prefix()));
+            }
+        }
+        for (key, reference) in &self.seen {
+            if there.contains(key) || self.done.contains(key) {
+                continue;
+            }
+            let left = match (key.0, &self.query.namespace, key.1.parse()) {
+                (Kind::ModelDeployment, Some(namespace), Ok(name)) => tree.remains(namespace, &name),
+                _ => Vec::new(),
+            };
+            if left.is_empty() {
+                look.met.push(reference.clone());
+                self.done.insert(key.clone());
+            } else {
+                let lacks = format!("its {} are still there", left.join(" and "));
+                look.open.push(unmet(key, self.with_operator(tree, lacks)));
+            }
+        }
+    }
+
+    fn timed_out(&self, open: &[Open]) -> anyhow::Error {
+        if open.is_empty() {
+            return anyhow!("timed out waiting for the condition: ZooKeeper did not answer");
+        }
+        let said: Vec<String> = open
+            .iter()
+            .map(|one| match one.lacks.as_str() {
+                NONE_MATCHES => format!("{NONE_MATCHES}: {}", one.what),
+                _ => format!("timed out waiting for the condition on {one}"),
+            })
+            .collect();
+        anyhow!(said.join("\nerror: "))
+    }
+}
+
+fn unmet((kind, name): &(Kind, String), lacks: String) -> Open {
+    Open { what: format!("{}/{name}", kind.plural()), lacks }
 }

@@ -1,14 +1,13 @@
-//! Whole resources, as `-o yaml`, `-o json` and `describe` show them.
+//! Whole resources, as `-o yaml` and `-o json` show them.
 
 use anyhow::Context;
-use maas_crd::{API_VERSION, Iid, KIND, Name, Namespace};
-use maas_store::{Endpoint, Stat};
+use maas_crd::{API_VERSION, KIND, Namespace};
+use maas_store::Stat;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::rows::{Happened, kind, lacks, seen};
-use super::table::Table;
-use crate::tree::{Deployment, Instance};
+use super::rows::Happened;
+use crate::tree::{Deployment, Instance, Published};
 
 /// A time as resources show it.
 pub(crate) fn timestamp(ms: i64) -> String {
@@ -68,27 +67,48 @@ pub(crate) fn instance(of: &Instance) -> Value {
         "metadata": metadata(&of.namespace, &format!("{}/{}", of.name, of.iid), &of.stat),
         "record": of.record,
         "runner": of.runner,
+        "exit": of.exit,
         "endpoint": of.endpoint,
     })
 }
 
 /// An endpoint.
-pub(crate) fn endpoint((namespace, name, iid, endpoint): &(Namespace, Name, Iid, Endpoint)) -> Value {
+pub(crate) fn endpoint((namespace, name, iid, endpoint): &Published) -> Value {
     json!({
         "apiVersion": API_VERSION,
         "kind": "Endpoint",
-        "metadata": {"name": format!("{name}/{iid}"), "namespace": namespace},
+        "metadata": {
+            "name": format!("{name}/{iid}"),
+            "namespace": namespace,
+            "creationTimestamp": timestamp(endpoint.since_ms),
+        },
         "endpoint": endpoint,
     })
 }
 
-/// An event.
+/// An event, in the shape of Kubernetes' own.
 pub(crate) fn event(of: &Happened) -> Value {
+    let event = &of.event;
+    let (about, name) = match event.object.as_str() {
+        "" => (KIND, of.name.to_string()),
+        iid => ("Instance", format!("{}/{iid}", of.name)),
+    };
     json!({
         "apiVersion": API_VERSION,
         "kind": "Event",
-        "metadata": {"name": of.name, "namespace": of.namespace},
-        "event": of.event,
+        "metadata": {
+            "name": of.unique_name(),
+            "namespace": of.namespace,
+            "creationTimestamp": timestamp(event.first_ms),
+        },
+        "involvedObject": {"apiVersion": API_VERSION, "kind": about, "namespace": of.namespace, "name": name},
+        "type": super::rows::kind(event),
+        "reason": event.reason,
+        "message": event.message,
+        "count": event.count,
+        "firstTimestamp": timestamp(event.first_ms),
+        "lastTimestamp": timestamp(event.last_ms),
+        "source": {"component": "maas-operator"},
     })
 }
 
@@ -118,131 +138,7 @@ pub(crate) fn json(value: &Value) -> anyhow::Result<String> {
     String::from_utf8(text).context("cannot write JSON")
 }
 
-/// A deployment for people, in kubectl's order.
-pub(crate) fn describe(of: &Deployment, instances: &[Instance], events: &[Happened], now_ms: i64) -> String {
-    let mut lines: Vec<(String, String)> = vec![
-        ("Name".into(), of.name.to_string()),
-        ("Namespace".into(), of.namespace.to_string()),
-        ("CreationTimestamp".into(), rfc1123(of.stat.ctime_ms)),
-    ];
-    match &of.spec {
-        Err(faults) => lines.push(("Invalid manifest".into(), faults.to_string().replace('\n', "; "))),
-        Ok(manifest) => {
-            let (own, spec) = (&manifest.resource.metadata, &manifest.resource.spec);
-            let status = of.status.clone().unwrap_or_default();
-            let template = &spec.template;
-            lines.push(("Labels".into(), pairs(&own.labels)));
-            lines.push(("Annotations".into(), pairs(&own.annotations)));
-            lines.push((
-                "Replicas".into(),
-                format!(
-                    "{} desired | {} updated | {} total | {} available | {} unavailable",
-                    spec.replicas,
-                    status.updated_replicas,
-                    status.replicas,
-                    status.available_replicas,
-                    status.unavailable_replicas
-                ),
-            ));
-            lines.push(("Model".into(), format!("{} @ {}", template.model.name, template.model.version)));
-            lines.push(("Payload".into(), template.payload.path.clone()));
-            lines.push(("Memory".into(), template.resources.memory.to_string()));
-            lines.push(("Vcores".into(), template.resources.vcores.to_string()));
-            lines.push((
-                "Script".into(),
-                template.startup.script.clone().unwrap_or_else(|| "the payload's only .sh".into()),
-            ));
-            lines.push(("Env".into(), pairs(&template.env)));
-            let probe = template.probes.as_ref().and_then(|probes| probes.readiness.as_ref());
-            let probe = probe.map_or_else(
-                || "its port is open".into(),
-                |probe| format!("GET {} every {}s", probe.http.path, probe.period.as_secs()),
-            );
-            lines.push(("Ready when".into(), probe));
-            let number = |number: Option<u32>| number.map_or_else(|| "<none>".to_owned(), |number| number.to_string());
-            lines.push(("CurrentRevision".into(), number(status.current_revision)));
-            lines.push(("UpdateRevision".into(), number(status.update_revision)));
-        }
-    }
-    let observed = match &of.status {
-        None => "not by any operator".to_owned(),
-        Some(status) if status.observed_generation == of.generation() => {
-            format!("generation {}, the newest", status.observed_generation)
-        }
-        Some(status) => format!("generation {}, the newest is {}", status.observed_generation, of.generation()),
-    };
-    lines.push(("Observed".into(), observed));
-    let mut text: String = lines
-        .iter()
-        .map(|(label, value)| format!("{:<22} {}\n", format!("{label}:"), value.replace(char::is_control, " ")))
-        .collect();
-    section(
-        &mut text,
-        "Conditions",
-        of.status.as_ref().map(|status| {
-            let mut table = Table::new(vec!["Type", "Status", "Reason", "Message"]);
-            for condition in &status.conditions {
-                table.push(vec![
-                    condition.type_.clone(),
-                    format!("{:?}", condition.status),
-                    condition.reason.clone(),
-                    condition.message.clone(),
-                ]);
-            }
-            table
-        }),
-    );
-    let mut table = Table::new(vec!["Name", "Ready", "Status", "Node", "URL", "Message"]);
-    for instance in instances {
-        let node = instance.runner.as_ref().map_or("<none>", |runner| &runner.node);
-        let url = instance.endpoint.as_ref().map_or("<none>", |endpoint| &endpoint.url);
-        let ready = if instance.endpoint.is_some() { "1/1" } else { "0/1" };
-        table.push(vec![
-            instance.iid.to_string(),
-            ready.into(),
-            super::rows::state(instance).into(),
-            node.to_owned(),
-            url.to_owned(),
-            lacks(instance).map_or(String::new(), |lacks| format!("{}: {}", lacks.reason, lacks.message)),
-        ]);
-    }
-    section(&mut text, "Instances", Some(table));
-    let mut table = Table::new(vec!["Type", "Reason", "Age", "From", "Message"]);
-    for Happened { event, .. } in events {
-        let message = if event.object.is_empty() {
-            event.message.clone()
-        } else {
-            format!("{}: {}", event.object, event.message)
-        };
-        table.push(vec![
-            kind(event).into(),
-            event.reason.clone(),
-            seen(event, now_ms),
-            "maas-operator".into(),
-            message,
-        ]);
-    }
-    section(&mut text, "Events", Some(table));
-    text
-}
-
-fn section(text: &mut String, title: &str, table: Option<Table>) {
-    match table.filter(|table| !table.is_empty()) {
-        None => text.push_str(&format!("{:<22} <none>\n", format!("{title}:"))),
-        Some(table) => {
-            text.push_str(&format!("{title}:\n"));
-            for line in table.render(true).lines() {
-                text.push_str(&format!("  {line}\n"));
-            }
-        }
-    }
-}
-
-fn pairs(map: &std::collections::BTreeMap<String, String>) -> String {
-    let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    if pairs.is_empty() { "<none>".to_owned() } else { pairs.join(", ") }
-}
-
-fn rfc1123(ms: i64) -> String {
+/// A time as `describe` shows it.
+pub(crate) fn rfc1123(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).unwrap_or_default().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }

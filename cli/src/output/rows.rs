@@ -1,92 +1,96 @@
-//! Tables of what stands in the tree.
+//! Rows of what stands in the tree.
 
-use maas_crd::{Name, Namespace};
-use maas_store::{Event, EventKind, Phase};
+use maas_crd::{Iid, Name, Namespace};
+use maas_store::{Endpoint, Event, EventKind, EventRing, Phase};
+use sha2::{Digest, Sha256};
 
 use super::age::{age, human};
-use super::table::Table;
-use crate::tree::{Deployment, Instance, Tree};
-
-/// Which columns to print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Columns {
-    /// More of them.
-    pub(crate) wide: bool,
-    /// The namespace first.
-    pub(crate) namespace: bool,
-}
-
-impl Columns {
-    fn table(self, base: &[&'static str], wide: &[&'static str]) -> Table {
-        let first = self.namespace.then_some("NAMESPACE");
-        let more = if self.wide { wide } else { &[] };
-        Table::new(first.into_iter().chain(base.iter().copied()).chain(more.iter().copied()).collect())
-    }
-
-    fn row(self, namespace: &Namespace, base: Vec<String>, wide: Vec<String>) -> Vec<String> {
-        let first = self.namespace.then(|| namespace.to_string());
-        let more = if self.wide { wide } else { Vec::new() };
-        first.into_iter().chain(base).chain(more).collect()
-    }
-}
+use crate::reference::Kind;
+use crate::tree::{Deployment, Instance};
 
 const NONE: &str = "<none>";
 
-/// NAME READY UP-TO-DATE AVAILABLE AGE.
-pub(crate) fn deployments(rows: &[Deployment], columns: Columns, now_ms: i64) -> Table {
-    let mut table = columns
-        .table(&["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"], &["MODEL", "VERSION", "REVISION", "PAYLOAD"]);
-    for row in rows {
-        let status = row.status.clone().unwrap_or_default();
-        let wanted = row.replicas().map_or_else(|| "?".to_owned(), |wanted| wanted.to_string());
-        let base = vec![
-            row.name.to_string(),
-            format!("{}/{wanted}", status.ready_replicas),
-            status.updated_replicas.to_string(),
-            status.available_replicas.to_string(),
-            age(row.stat.ctime_ms, now_ms),
-        ];
-        let revision = status.update_revision.map_or_else(|| NONE.to_owned(), |number| number.to_string());
-        let wide = match &row.spec {
-            Ok(manifest) => {
-                let template = &manifest.resource.spec.template;
-                vec![
-                    template.model.name.to_string(),
-                    template.model.version.to_string(),
-                    revision,
-                    template.payload.path.clone(),
-                ]
-            }
-            Err(_) => vec!["<invalid>".to_owned(), "<invalid>".to_owned(), revision, "<invalid>".to_owned()],
-        };
-        table.push(columns.row(&row.namespace, base, wide));
-    }
-    table
+/// The columns of a kind's table.
+pub(crate) fn header(kind: Kind, wide: bool) -> Vec<&'static str> {
+    let (base, more): (&[_], &[_]) = match kind {
+        Kind::ModelDeployment => {
+            (&["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"], &["MODEL", "VERSION", "REVISION", "PAYLOAD"])
+        }
+        Kind::Instance => (&["NAME", "READY", "STATUS", "RESTARTS", "AGE"], &["NODE", "CONTAINER", "URL", "LACKS"]),
+        Kind::Endpoint => (&["NAME", "MODEL", "VERSION", "URL", "AGE"], &["FUNCTIONS", "REVISION", "CONTAINER"]),
+        Kind::Event => (&["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"], &["FIRST SEEN", "COUNT"]),
+    };
+    base.iter().chain(if wide { more } else { &[] }).copied().collect()
 }
 
-/// NAME READY STATUS RESTARTS AGE.
-pub(crate) fn instances(rows: &[Instance], columns: Columns, now_ms: i64) -> Table {
-    let mut table =
-        columns.table(&["NAME", "READY", "STATUS", "RESTARTS", "AGE"], &["NODE", "CONTAINER", "URL", "LACKS"]);
-    for row in rows {
-        let base = vec![
-            format!("{}/{}", row.name, row.iid),
-            if row.endpoint.is_some() { "1/1" } else { "0/1" }.to_owned(),
-            state(row).to_owned(),
-            restarts(row, now_ms),
-            age(row.stat.ctime_ms, now_ms),
-        ];
-        let of_runner =
-            |field: fn(&maas_store::RunnerReport) -> &str| row.runner.as_ref().map_or(NONE, field).to_owned();
-        let wide = vec![
-            of_runner(|runner| &runner.node),
-            of_runner(|runner| &runner.container),
-            row.endpoint.as_ref().map_or(NONE, |endpoint| &endpoint.url).to_owned(),
-            lacks(row).map_or(NONE, |lacks| &lacks.reason).to_owned(),
-        ];
-        table.push(columns.row(&row.namespace, base, wide));
-    }
-    table
+/// A deployment's cells, those of the wide table too.
+pub(crate) fn deployment(row: &Deployment, now_ms: i64) -> Vec<String> {
+    let status = row.status.clone().unwrap_or_default();
+    let wanted = row.replicas().map_or_else(|| "?".to_owned(), |wanted| wanted.to_string());
+    let revision = status.update_revision.map_or_else(|| NONE.to_owned(), |number| number.to_string());
+    let (model, version, payload) = match &row.spec {
+        Ok(manifest) => {
+            let template = &manifest.resource.spec.template;
+            (template.model.name.to_string(), template.model.version.to_string(), template.payload.path.clone())
+        }
+        Err(_) => ("<invalid>".to_owned(), "<invalid>".to_owned(), "<invalid>".to_owned()),
+    };
+    vec![
+        row.name.to_string(),
+        format!("{}/{wanted}", status.ready_replicas),
+        status.updated_replicas.to_string(),
+        status.available_replicas.to_string(),
+        age(row.stat.ctime_ms, now_ms),
+        model,
+        version,
+        revision,
+        payload,
+    ]
+}
+
+/// An instance's cells, those of the wide table too.
+pub(crate) fn instance(row: &Instance, now_ms: i64) -> Vec<String> {
+    let of_runner = |field: fn(&maas_store::RunnerReport) -> &str| row.runner.as_ref().map_or(NONE, field).to_owned();
+    vec![
+        format!("{}/{}", row.name, row.iid),
+        if row.endpoint.is_some() { "1/1" } else { "0/1" }.to_owned(),
+        state(row).to_owned(),
+        restarts(row, now_ms),
+        age(row.stat.ctime_ms, now_ms),
+        of_runner(|runner| &runner.node),
+        of_runner(|runner| &runner.container),
+        row.endpoint.as_ref().map_or(NONE, |endpoint| &endpoint.url).to_owned(),
+        lacks(row).map_or(NONE, |lacks| &lacks.reason).to_owned(),
+    ]
+}
+
+/// An endpoint's cells, those of the wide table too.
+pub(crate) fn endpoint(name: &Name, iid: Iid, endpoint: &Endpoint, now_ms: i64) -> Vec<String> {
+    let functions: Vec<String> = endpoint.functions.iter().map(|(alias, path)| format!("{alias}={path}")).collect();
+    vec![
+        format!("{name}/{iid}"),
+        endpoint.model.clone(),
+        endpoint.version.clone(),
+        endpoint.url.clone(),
+        age(endpoint.since_ms, now_ms),
+        functions.join(","),
+        endpoint.revision.to_string(),
+        endpoint.container.clone(),
+    ]
+}
+
+/// An event's cells, those of the wide table too.
+pub(crate) fn event(happened: &Happened, now_ms: i64) -> Vec<String> {
+    let event = &happened.event;
+    vec![
+        seen(event, now_ms),
+        kind(event).to_owned(),
+        event.reason.clone(),
+        happened.object(),
+        event.message.clone(),
+        age(event.first_ms, now_ms),
+        event.count.to_string(),
+    ]
 }
 
 /// What an instance lacks to be ready, as far as its runner tells.
@@ -111,7 +115,8 @@ pub(crate) fn state(instance: &Instance) -> &'static str {
     }
 }
 
-fn restarts(instance: &Instance, now_ms: i64) -> String {
+/// How often it was started again, and how long ago.
+pub(crate) fn restarts(instance: &Instance, now_ms: i64) -> String {
     match &instance.runner {
         Some(runner) => match &runner.last_exit {
             Some(exit) if runner.restarts > 0 => format!("{} ({} ago)", runner.restarts, age(exit.at_ms, now_ms)),
@@ -119,28 +124,6 @@ fn restarts(instance: &Instance, now_ms: i64) -> String {
         },
         None => "0".to_owned(),
     }
-}
-
-/// NAME MODEL VERSION URL AGE.
-pub(crate) fn endpoints(
-    rows: &[(Namespace, Name, maas_crd::Iid, maas_store::Endpoint)],
-    columns: Columns,
-    now_ms: i64,
-) -> Table {
-    let mut table = columns.table(&["NAME", "MODEL", "VERSION", "URL", "AGE"], &["FUNCTIONS", "REVISION", "CONTAINER"]);
-    for (namespace, name, iid, endpoint) in rows {
-        let functions: Vec<String> = endpoint.functions.iter().map(|(alias, path)| format!("{alias}={path}")).collect();
-        let base = vec![
-            format!("{name}/{iid}"),
-            endpoint.model.clone(),
-            endpoint.version.clone(),
-            endpoint.url.clone(),
-            age(endpoint.since_ms, now_ms),
-        ];
-        let wide = vec![functions.join(","), endpoint.revision.to_string(), endpoint.container.clone()];
-        table.push(columns.row(namespace, base, wide));
-    }
-    table
 }
 
 /// One event and where it stands.
@@ -151,33 +134,34 @@ pub(crate) struct Happened {
     pub(crate) event: Event,
 }
 
+impl Happened {
+    /// The deployment's name, and 16 hex digits that tell its events apart.
+    pub(crate) fn unique_name(&self) -> String {
+        let Event { object, reason, message, .. } = &self.event;
+        let digest = Sha256::digest(format!("{object}\n{reason}\n{message}"));
+        let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}.{digits}", self.name)
+    }
+
+    /// What it happened to: `modeldeployment/NAME`, or `instance/NAME/IID`.
+    pub(crate) fn object(&self) -> String {
+        match self.event.object.as_str() {
+            "" => format!("{}/{}", Kind::ModelDeployment.info().singular, self.name),
+            iid => format!("{}/{}/{iid}", Kind::Instance.info().singular, self.name),
+        }
+    }
+}
+
 /// The events of some deployments, the oldest first.
-pub(crate) fn happened(tree: &Tree, of: Option<&Namespace>, names: &[String]) -> Vec<Happened> {
-    let mut all: Vec<Happened> = tree
-        .events(of)
+pub(crate) fn happened(rings: impl IntoIterator<Item = (Namespace, Name, EventRing)>) -> Vec<Happened> {
+    let mut all: Vec<Happened> = rings
         .into_iter()
-        .filter(|(_, name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name.as_str()))
         .flat_map(|(namespace, name, ring)| {
             ring.0.into_iter().map(move |event| Happened { namespace: namespace.clone(), name: name.clone(), event })
         })
         .collect();
     all.sort_by_key(|happened| happened.event.last_ms);
     all
-}
-
-/// LAST SEEN TYPE REASON OBJECT MESSAGE.
-pub(crate) fn events(rows: &[Happened], columns: Columns, now_ms: i64) -> Table {
-    let mut table = columns.table(&["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"], &[]);
-    for Happened { namespace, name, event } in rows {
-        let object = match event.object.as_str() {
-            "" => format!("modeldeployment/{name}"),
-            iid => format!("instance/{name}/{iid}"),
-        };
-        let base =
-            vec![seen(event, now_ms), kind(event).to_owned(), event.reason.clone(), object, event.message.clone()];
-        table.push(columns.row(namespace, base, Vec::new()));
-    }
-    table
 }
 
 /// `2m`, or `2m (x5 over 10m)` when it happened more than once.

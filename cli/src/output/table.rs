@@ -3,7 +3,7 @@
 /// A table under construction; rows are padded or cut to the header's length.
 #[derive(Debug)]
 pub(crate) struct Table {
-    header: Vec<&'static str>,
+    header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
@@ -13,33 +13,19 @@ pub(crate) struct Widths(Vec<usize>);
 
 impl Table {
     /// An empty table with these columns.
-    pub(crate) fn new(header: Vec<&'static str>) -> Self {
-        Self { header, rows: Vec::new() }
+    pub(crate) fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
+        Self { header: header.into_iter().map(|name| printable(name.into())).collect(), rows: Vec::new() }
     }
 
     /// Adds a row; line breaks and control characters in a cell become spaces.
     pub(crate) fn push(&mut self, mut cells: Vec<String>) {
         cells.resize(self.header.len(), String::new());
-        for cell in &mut cells {
-            if cell.chars().any(char::is_control) {
-                *cell = cell.replace(char::is_control, " ");
-            }
-        }
-        self.rows.push(cells);
+        self.rows.push(cells.into_iter().map(printable).collect());
     }
 
     /// Whether there is no row.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
-    }
-
-    /// Keeps the rows of which `keep` says so, by their number.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
-        let mut number = 0;
-        self.rows.retain(|_| {
-            number += 1;
-            keep(number - 1)
-        });
     }
 
     /// The text, each line ended. `headers` false leaves the first line out.
@@ -49,8 +35,7 @@ impl Table {
 
     /// The text, its columns at least as wide as before.
     pub(crate) fn render_aligned(&self, headers: bool, widths: &mut Widths) -> String {
-        let header: Vec<String> = self.header.iter().map(|&name| name.to_owned()).collect();
-        let lines = || headers.then_some(&header).into_iter().chain(&self.rows);
+        let lines = || headers.then_some(&self.header).into_iter().chain(&self.rows);
         let widths = &mut widths.0;
         widths.resize(self.header.len(), 0);
         for line in lines() {
@@ -66,6 +51,10 @@ impl Table {
         }
         text
     }
+}
+
+fn printable(cell: String) -> String {
+    if cell.chars().any(char::is_control) { cell.replace(char::is_control, " ") } else { cell }
 }
 
 #[cfg(test)]
@@ -92,13 +81,6 @@ mod tests {
         let mut widths = Widths::default();
         table(&[["dga-1.0", "1/2", "5s"]]).render_aligned(true, &mut widths);
         assert_eq!(table(&[["a", "2/2", "6s"]]).render_aligned(false, &mut widths), "a         2/2     6s\n");
-    }
-
-    #[test]
-    fn rows_are_kept_by_number() {
-        let mut table = table(&[["a", "", ""], ["b", "", ""], ["c", "", ""]]);
-        table.retain(|number| number == 1);
-        assert_eq!(table.render(false), "b\n");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use maas_crd::{Iid, Name, Namespace, Status};
 use maas_e2e::Cluster;
-use maas_store::{Config, Endpoint, InstanceRecord, LeaderRecord, Node, Op, Phase, RunnerReport, Store, encode_status};
+use maas_store::{
+    Config, Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Op, Phase, RunnerReport, Store,
+    encode_status,
+};
 use tokio::runtime::Runtime;
 
 use crate::support::{Ran, command, maasctl, with_stdin};
@@ -174,6 +177,62 @@ impl Tree {
             since_ms: 0,
         };
         self.plant(&Node::Endpoint { namespace, name, iid }, &endpoint.encode());
+    }
+
+    /// The events of a deployment, instead of those that it had.
+    pub fn plant_events(&self, name: &str, ring: &EventRing) {
+        self.plant(&Node::Events { namespace: Namespace::default(), name: name.parse().unwrap() }, &ring.encode());
+    }
+
+    /// One instance that waits to be started again after its fourth crash.
+    pub fn plant_crashed(&self, name: &str, counter: u32, stderr: &str) {
+        let (namespace, name): (Namespace, Name) = (Namespace::default(), name.parse().unwrap());
+        let iid = Iid::new(3, counter);
+        let record = InstanceRecord { uid: 1, revision: 1, application: "application_1_0001".into(), stopping: None };
+        self.plant(&Node::Instance { namespace: namespace.clone(), name: name.clone(), iid }, &record.encode());
+        let exit = Exit {
+            code: Some(3),
+            signal: None,
+            reason: "Crashed".into(),
+            message: String::new(),
+            stderr_tail: stderr.into(),
+            at_ms: 0,
+        };
+        let report = RunnerReport {
+            container: format!("container_1_0001_01_{counter:06}"),
+            node: "node1".into(),
+            node_http: None,
+            phase: Phase::BackingOff,
+            waiting: None,
+            restarts: 4,
+            last_exit: Some(exit),
+            since_ms: 0,
+        };
+        self.plant(&Node::Runner { namespace, name, iid }, &report.encode());
+    }
+
+    /// An endpoint of which nothing else is left.
+    pub fn plant_endpoint_alone(&self, name: &str, counter: u32) {
+        let endpoint = Endpoint {
+            url: "http://node1:1".into(),
+            functions: [("apply".into(), "apply".into())].into(),
+            model: "dga".into(),
+            version: "1.0".into(),
+            revision: 1,
+            container: "container_1_0001_01_000001".into(),
+            since_ms: 0,
+        };
+        self.plant(&Self::endpoint(name, counter), &endpoint.encode());
+    }
+
+    /// Takes that endpoint away.
+    pub fn remove_endpoint(&self, name: &str, counter: u32) {
+        let path = self.store.path(&Self::endpoint(name, counter));
+        runtime().block_on(self.store.commit(&[Op::Delete { path, version: None }])).unwrap();
+    }
+
+    fn endpoint(name: &str, counter: u32) -> Node {
+        Node::Endpoint { namespace: Namespace::default(), name: name.parse().unwrap(), iid: Iid::new(3, counter) }
     }
 
     /// The names of the nodes below one; none where it does not exist.
