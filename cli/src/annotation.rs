@@ -8,13 +8,15 @@ pub(crate) const EDITS: &str = "maas/edits";
 pub(crate) const APPLYSET: &str = "maas/applyset";
 /// The commit that the last change came from.
 pub(crate) const REVISION: &str = "maas/source-revision";
+/// The labels and annotations that its source gave at the last change: a sync leaves all others to others.
+pub(crate) const SYNCED: &str = "maas/synced-keys";
 /// Whether a prune may take it.
 pub(crate) const PRUNE: &str = "maas/prune";
 /// The value of [`PRUNE`] with which no prune takes it.
 pub(crate) const PRUNE_DISABLED: &str = "disabled";
 
 /// What maas writes by itself. A user's text needs none of it, and no difference in it is one.
-const OURS: [&str; 3] = [EDITS, APPLYSET, REVISION];
+pub(crate) const OURS: [&str; 4] = [EDITS, APPLYSET, REVISION, SYNCED];
 
 /// The value of an annotation; an empty one is none.
 pub(crate) fn of<'a>(resource: &'a ModelDeployment, key: &str) -> Option<&'a str> {

@@ -4,6 +4,7 @@ mod change;
 mod config;
 mod look;
 mod service;
+mod sync;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub(crate) use change::{Apply, Delete, DryRun, Scale};
 pub(crate) use config::{Config, Output as ContextOutput};
 pub(crate) use look::{ApiResources, Describe, Events, Get, KindFormat, Logs, Wait};
 pub(crate) use service::{Doctor, Report, Service, Start};
+pub(crate) use sync::{Reconcile, Sync, Syncs};
 
 /// Models as a service on YARN, declared in YAML.
 #[derive(Debug, Parser)]
@@ -83,6 +85,14 @@ pub(crate) enum Command {
     Events(Events),
     /// List the kinds of resources
     ApiResources(ApiResources),
+    /// Apply a directory or a git repository continuously
+    Sync(Sync),
+    /// Let a sync do nothing until it is resumed
+    Suspend(Syncs),
+    /// Let a suspended sync go on
+    Resume(Syncs),
+    /// Let a sync look at its source now
+    Reconcile(Reconcile),
     /// Look at the cluster: what would keep the service from working, or take it down
     ///
     /// Looks at ZooKeeper, YARN, HDFS and the tree, side by side, each within seconds; leaves nothing behind.

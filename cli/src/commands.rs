@@ -17,6 +17,7 @@ mod payload_path;
 mod retry;
 mod scale;
 mod service;
+mod sync;
 mod wait;
 mod watch_rows;
 
@@ -34,6 +35,11 @@ use crate::trace;
 #[derive(Debug, thiserror::Error)]
 #[error("Error from server (NotFound): modeldeployments.maas {0:?} not found")]
 pub(crate) struct NotFound(pub(crate) String);
+
+/// A sync that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("Error from server (NotFound): syncs.maas {0:?} not found")]
+pub(crate) struct SyncNotFound(pub(crate) String);
 
 /// Runs one of `maasctl`'s own commands.
 pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
@@ -63,6 +69,10 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Wait(args) => wait::wait(&settings, args).await,
             Command::Logs(args) => logs::logs(&settings, args).await,
             Command::Events(args) => events::events(&settings, args).await,
+            Command::Sync(args) => sync::sync(&settings, args).await,
+            Command::Suspend(args) => sync::suspend(&settings, args).await,
+            Command::Resume(args) => sync::resume(&settings, args).await,
+            Command::Reconcile(args) => sync::reconcile(&settings, args).await,
             Command::Doctor(args) => doctor::doctor(&settings, args).await,
             Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,

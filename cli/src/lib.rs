@@ -38,7 +38,8 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is::<output::StdoutClosed>() => ExitCode::SUCCESS,
         Err(error) => {
-            let prefix = if error.is::<commands::NotFound>() { "" } else { "error: " };
+            let not_found = error.is::<commands::NotFound>() || error.is::<commands::SyncNotFound>();
+            let prefix = if not_found { "" } else { "error: " };
             output::note(&format!("{prefix}{error:#}"));
             ExitCode::FAILURE
         }

@@ -104,6 +104,9 @@ pub(crate) enum ReferenceError {
     /// A kind that this command cannot act on.
     #[error("{0} cannot be changed or described themselves: name a model deployment")]
     NotDeployment(&'static str),
+    /// A kind that is no sync.
+    #[error("{0} cannot be suspended, resumed or reconciled: name a sync")]
+    NotSync(String),
     /// A kind and no name.
     #[error("no name is given")]
     NoName,
@@ -300,6 +303,38 @@ pub(crate) fn deployments(words: &[String]) -> Result<Vec<String>, ReferenceErro
         }
     }
     Ok(found)
+}
+
+/// The syncs that `words` name: `[sync] NAME...` or `sync/NAME...`.
+pub(crate) fn syncs(words: &[String]) -> Result<Vec<String>, ReferenceError> {
+    let is_kind =
+        |word: &str| ["sync", "syncs", "sync.maas", "syncs.maas"].contains(&word.to_ascii_lowercase().as_str());
+    let names = match words {
+        [kind, rest @ ..] if !rest.is_empty() && is_kind(kind) => rest,
+        all => all,
+    };
+    let mut found = Vec::new();
+    for word in names {
+        let name = match word.split_once('/') {
+            Some((kind, name)) if is_kind(kind) => name,
+            Some((kind, _)) => return Err(ReferenceError::NotSync(kind.to_owned())),
+            None => word,
+        };
+        if name.is_empty() {
+            return Err(ReferenceError::NoName);
+        }
+        if !found.iter().any(|known| known == name) {
+            found.push(name.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Whether `words` name syncs by their kind.
+pub(crate) fn names_syncs(words: &[String]) -> bool {
+    let first = words.first().map(|word| word.to_ascii_lowercase()).unwrap_or_default();
+    let kind = first.split('/').next().unwrap_or_default();
+    ["sync", "syncs", "sync.maas", "syncs.maas"].contains(&kind) && (first.contains('/') || words.len() > 1)
 }
 
 fn only_deployments(kind: Kind) -> Result<(), ReferenceError> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod decide;
 pub(crate) mod engine;
+mod others;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,7 +27,8 @@ pub(crate) async fn apply(settings: &Settings, args: Apply) -> anyhow::Result<Ex
     let declared = read_declarations(&args.filename, settings.namespace.as_ref())?;
     let manifests: Vec<&Manifest> = declared.good.iter().map(|declared| &declared.manifest).collect();
     let store = open(settings).await?;
-    let marks = Marks { applyset: args.applyset.as_ref().map(ToString::to_string), revision: None };
+    let marks =
+        Marks { applyset: args.applyset.as_ref().map(ToString::to_string), revision: None, keeps_others: false };
     let mode = match args.dry_run {
         DryRun::None => Mode::Write,
         DryRun::Client => Mode::Decide,

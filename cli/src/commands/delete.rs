@@ -10,13 +10,18 @@ use super::NotFound;
 use super::apply::read_declarations;
 use super::connection::{open, warn_without_operator};
 use super::retry::{Decided, Write, settle};
+use super::sync;
 use super::wait::{names, require_operator, until_gone};
 use crate::args::Delete;
 use crate::output;
+use crate::reference;
 use crate::settings::Settings;
 
 /// Deletes all that are there; those that are not are each an error, unless they are to be ignored.
 pub(crate) async fn delete(settings: &Settings, args: Delete) -> anyhow::Result<ExitCode> {
+    if reference::names_syncs(&args.names) {
+        return sync::delete(settings, &args.names, args.ignore_not_found).await;
+    }
     let mut wanted: Vec<(Namespace, Name)> = Vec::new();
     if !args.names.is_empty() {
         wanted.extend(names(&args.names)?.into_iter().map(|name| (settings.namespace(), name)));

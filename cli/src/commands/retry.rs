@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use maas_store::{
-    EditError, Op, ReadError, SpecEdit, SpecRead, Store, create_spec, delete_spec, rehearse_spec, update_spec,
+    EditError, Op, ReadError, SpecEdit, SpecRead, Store, SyncRead, SyncRecord, create_spec, delete_spec, delete_sync,
+    rehearse_spec, update_spec, update_sync,
 };
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +24,10 @@ pub(crate) enum Write {
     Update(SpecRead, String),
     /// The one read shall go.
     Delete(SpecRead),
+    /// Another record for the sync read.
+    Sync(SyncRead, Box<SyncRecord>),
+    /// The sync read shall go.
+    DeleteSync(SyncRead),
 }
 
 /// What reading led to: the outcome, and what must be written first for it to be so.
@@ -122,6 +127,8 @@ pub(crate) async fn rehearse(store: &Store, before: &[Op], write: &Write) -> Res
         Write::Create(namespace, name, text) => SpecEdit::Create { namespace, name, text: text.as_bytes() },
         Write::Update(read, text) => SpecEdit::Update { read, text: text.as_bytes() },
         Write::Delete(read) => SpecEdit::Delete { read },
+        // What is rehearsed is what files declare, and no file declares a sync.
+        Write::Sync(..) | Write::DeleteSync(_) => return Ok(()),
     };
     rehearse_spec(store, before, &edit).await
 }
@@ -131,6 +138,8 @@ async fn commit(store: &Store, write: &Write) -> Result<(), EditError> {
         Write::Create(namespace, name, text) => create_spec(store, namespace, name, text.as_bytes()).await,
         Write::Update(read, text) => update_spec(store, read, text.as_bytes()).await.map(drop),
         Write::Delete(read) => delete_spec(store, read).await,
+        Write::Sync(read, record) => update_sync(store, read, record).await,
+        Write::DeleteSync(read) => delete_sync(store, read).await,
     }
 }
 

@@ -242,6 +242,11 @@ impl Tree {
         names
     }
 
+    /// What a node holds.
+    pub fn get(&self, path: &str) -> Option<Vec<u8>> {
+        runtime().block_on(self.store.get(path)).unwrap().map(|(data, _)| data)
+    }
+
     /// The stored manifest.
     pub fn spec(&self, name: &str) -> String {
         let node = Node::Spec { namespace: Namespace::default(), name: name.parse().unwrap() };

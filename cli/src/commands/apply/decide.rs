@@ -6,7 +6,8 @@ use std::fmt;
 use maas_crd::{Edit, EditError, Manifest, ModelDeployment, Name, Namespace};
 use maas_store::SpecRead;
 
-use crate::annotation::{APPLYSET, PRUNE, PRUNE_DISABLED, REVISION, kept, of, without_ours};
+use super::others;
+use crate::annotation::{APPLYSET, PRUNE, PRUNE_DISABLED, REVISION, SYNCED, kept, of, without_ours};
 
 /// What an apply writes beside the manifests' own text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) struct Marks {
     pub(crate) applyset: Option<String>,
     /// Where a change came from: the id of a commit. An object that is not changed otherwise keeps the one it has.
     pub(crate) revision: Option<String>,
+    /// Whether labels and annotations that the manifest's source never gave are kept.
+    pub(crate) keeps_others: bool,
 }
 
 /// What became, or would become, of an object.
@@ -67,7 +70,7 @@ pub(crate) fn decide(stored: Option<&[u8]>, wanted: &Manifest, marks: &Marks) ->
     let merged = merge(known.as_ref(), wanted, marks)?;
     let change = match (stored, &known) {
         (None, _) => Change::Created,
-        (Some(_), Some(known)) if is_same(known, &merged.resource) => Change::Unchanged,
+        (Some(_), Some(known)) if is_as_wanted(known, &merged.resource, marks) => Change::Unchanged,
         (Some(_), _) => Change::Configured,
     };
     let text = match (change, &marks.revision) {
@@ -89,7 +92,14 @@ pub(crate) fn merge(known: Option<&ModelDeployment>, wanted: &Manifest, marks: &
         if let (None, Some(time)) = (&wanted.resource.spec.template.restarted_at, &known.spec.template.restarted_at) {
             edits.push(Edit::RestartedAt(time));
         }
+        if marks.keeps_others {
+            edits.extend(others::kept(known, &wanted.resource));
+        }
         edits.extend(kept(known, &wanted.resource));
+    }
+    let given = others::given(&wanted.resource).filter(|_| marks.keeps_others);
+    if marks.keeps_others {
+        edits.push(Edit::Annotation(SYNCED, given.as_deref()));
     }
     if let Some(set) = &marks.applyset {
         edits.push(Edit::Annotation(APPLYSET, Some(set)));
@@ -107,6 +117,11 @@ pub(crate) fn merge(known: Option<&ModelDeployment>, wanted: &Manifest, marks: &
         }
         _ => Ok(merged),
     }
+}
+
+/// Whether what is known needs no change to be what is wanted.
+pub(crate) fn is_as_wanted(known: &ModelDeployment, merged: &ModelDeployment, marks: &Marks) -> bool {
+    is_same(known, merged) && (!marks.keeps_others || of(known, SYNCED) == of(merged, SYNCED))
 }
 
 /// Whether two resources mean the same. Our notes are none of it, but for whose member it is.

@@ -15,7 +15,7 @@ fn note(text: &str, key: &str, value: &str) -> String {
 }
 
 fn set(name: &str) -> Marks {
-    Marks { applyset: Some(name.to_owned()), revision: None }
+    Marks { applyset: Some(name.to_owned()), revision: None, keeps_others: false }
 }
 
 fn apply(stored: &str, wanted: &str, marks: &Marks) -> (Change, Option<Manifest>) {
@@ -38,7 +38,7 @@ fn what_means_the_same_is_not_written() {
     let other =
         DGA.replace("# ours", "# theirs").replace("  replicas: 2", "  resources: {memory: 512Mi}\n  replicas: 2");
     assert_eq!(apply(DGA, &other, &Marks::default()), (Change::Unchanged, None));
-    let marks = Marks { applyset: None, revision: Some("abc".into()) };
+    let marks = Marks { applyset: None, revision: Some("abc".into()), keeps_others: false };
     assert_eq!(apply(DGA, &other, &marks), (Change::Unchanged, None), "a commit alone changes nothing");
 }
 
@@ -74,7 +74,7 @@ fn an_object_becomes_a_member_even_if_nothing_else_changes() {
 
 #[test]
 fn a_change_bears_the_commit_that_it_came_from() {
-    let marks = Marks { applyset: Some("soc".into()), revision: Some("abc".into()) };
+    let marks = Marks { applyset: Some("soc".into()), revision: Some("abc".into()), keeps_others: false };
     let live = note(DGA, REVISION, "old");
     let (change, merged) = apply(&live, DGA, &marks);
     assert_eq!((change, annotation(&merged, REVISION)), (Change::Configured, Some("abc")));
@@ -148,7 +148,7 @@ proptest! {
         applyset in prop::option::of("[a-z]{1,3}"),
         revision in prop::option::of("[0-9a-f]{6}"),
     ) {
-        let (marks, wanted) = (Marks { applyset, revision }, read(&wanted));
+        let (marks, wanted) = (Marks { applyset, revision, keeps_others: false }, read(&wanted));
         let Ok(decision) = decide(stored.as_ref().map(String::as_bytes), &wanted, &marks) else { return Ok(()) };
         let stands = decision.text.or(stored).unwrap();
         if marks.applyset.is_some() {
