@@ -7,8 +7,10 @@ mod support;
 #[path = "support/tree.rs"]
 mod tree_support;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr, ChildStdout};
+use std::io::{BufRead, BufReader, Read};
+use std::process::Child;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use maas_store::{Event, EventKind, EventRing};
 use support::Ran;
@@ -16,39 +18,56 @@ use tree_support::Tree;
 
 const DGA: &str = "apiVersion: maas/v1\nkind: ModelDeployment\nmetadata:\n  name: dga-1.0\n  labels: {team: soc}\nspec:\n  model: {name: dga, version: \"1.0\"}\n  replicas: 2\n  payload: {path: /models/dga}\n";
 
+/// How long a line is waited for, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A running maasctl and the lines that it prints.
 struct Running {
     child: Child,
-    out: BufReader<ChildStdout>,
-    err: BufReader<ChildStderr>,
+    out: Receiver<String>,
+    err: Receiver<String>,
+}
+
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines() {
+            if sender.send(line.unwrap()).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 impl Running {
     fn new(tree: &Tree, words: &[&str]) -> Self {
         let mut child = tree.spawn(words);
-        let (out, err) = (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
+        let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         Self { child, out, err }
     }
 
-    /// The next line of stdout, its columns by one space. It waits for one; the test's own end is the deadline.
+    /// The next line of stdout, its columns by one space.
     fn next(&mut self) -> String {
-        let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
+        let line = self.out.recv_timeout(PATIENCE).unwrap();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// The next line of stderr.
     fn note(&mut self) -> String {
-        let mut line = String::new();
-        self.err.read_line(&mut line).unwrap();
-        line
+        self.err.recv_timeout(PATIENCE).unwrap()
     }
 
-    fn ended(mut self) -> Ran {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        std::io::Read::read_to_string(&mut self.out, &mut stdout).unwrap();
-        std::io::Read::read_to_string(&mut self.err, &mut stderr).unwrap();
-        Ran { code: self.child.wait().unwrap().code(), stdout, stderr }
+    /// How it ends, and what it has still printed on stdout.
+    fn ended(mut self) -> (Option<i32>, Vec<String>) {
+        let mut rest = Vec::new();
+        loop {
+            match self.out.recv_timeout(PATIENCE) {
+                Ok(line) => rest.push(line),
+                Err(RecvTimeoutError::Disconnected) => return (self.child.wait().unwrap().code(), rest),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
     }
 }
 
@@ -104,7 +123,7 @@ fn a_watch_speaks_every_format() {
     let mut only = Running::new(&tree, &["get", "md", "absent", "--watch-only", "-o", "name"]);
     assert_eq!([columns.next(), columns.next(), path.next()], ["N R", "dga-1.0 2", "2"]);
     assert_eq!([json.next(), json.next()], ["{", "\"object\": {"]);
-    assert_eq!(only.note(), "note: absent is not there yet; waiting for it\n");
+    assert_eq!(only.note(), "note: absent is not there yet; waiting for it");
     tree.ctl(&["scale", "dga-1.0", "--replicas", "4"]).ok();
     assert_eq!([columns.next(), path.next()], ["dga-1.0 4", "4"]);
     tree.apply(&DGA.replace("dga-1.0", "absent")).ok();
@@ -122,7 +141,7 @@ fn an_instance_is_watched_with_its_runner_and_its_endpoint() {
     let tree = Tree::new();
     tree.apply(DGA).ok();
     let mut rows = Running::new(&tree, &["get", "instances", "dga-1.0", "-w", "--no-headers", "-o", "wide"]);
-    assert_eq!(rows.note(), "note: dga-1.0 is not there yet; waiting for it\n");
+    assert_eq!(rows.note(), "note: dga-1.0 is not there yet; waiting for it");
     tree.plant_instance("dga-1.0", 1, "dga", "1.0", "http://node1:2");
     // It may be seen before it is whole.
     while !rows.next().ends_with("node1 container_1_0001_01_000001 http://node1:2 <none>") {}
@@ -185,8 +204,8 @@ fn wait_says_what_it_waits_for_and_sees_it_come() {
     let tree = Tree::new();
     let mut created = Running::new(&tree, &["wait", "dga-1.0", "--for=create", "--timeout", "120s"]);
     let mut ready = Running::new(&tree, &["wait", "md", "-l", "team=soc", "--timeout", "120s"]);
-    assert_eq!(created.note(), "waiting for modeldeployments/dga-1.0: it does not exist; no operator is running\n");
-    assert_eq!(ready.note(), "waiting for modeldeployments: no matching resources found\n");
+    assert_eq!(created.note(), "waiting for modeldeployments/dga-1.0: it does not exist; no operator is running");
+    assert_eq!(ready.note(), "waiting for modeldeployments: no matching resources found");
     tree.apply(DGA).ok();
     assert_eq!(created.next(), "modeldeployment.maas/dga-1.0 condition met");
     let note = ready.note();
@@ -199,9 +218,8 @@ fn wait_says_what_it_waits_for_and_sees_it_come() {
     tree.plant_leader("application_1_0001");
     tree.plant_ready("dga-1.0", 2);
     assert_eq!(ready.next(), "modeldeployment.maas/dga-1.0 condition met");
-    let ran = ready.ended();
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert_eq!(created.ended().code, Some(0));
+    assert_eq!(ready.ended(), (Some(0), vec![]));
+    assert_eq!(created.ended(), (Some(0), vec![]));
 }
 
 #[test]
@@ -214,18 +232,18 @@ fn wait_for_delete_waits_for_all_that_is_left() {
     tree.plant_endpoint_alone("dga-1.0", 1);
     let mut one = Running::new(&tree, &["wait", "dga-1.0", "--for=delete", "--timeout", "120s"]);
     let mut all = Running::new(&tree, &["wait", "md,ep", "--all", "--for=delete", "--timeout", "120s"]);
-    assert_eq!(one.note(), "waiting for modeldeployments/dga-1.0: its spec is still there\n");
-    assert_eq!(all.note(), "waiting for modeldeployments/dga-1.0: its spec is still there (and 1 more)\n");
+    assert_eq!(one.note(), "waiting for modeldeployments/dga-1.0: its spec is still there");
+    assert_eq!(all.note(), "waiting for modeldeployments/dga-1.0: its spec is still there (and 1 more)");
     tree.ctl(&["delete", "dga-1.0"]).ok();
     assert!(one.note().starts_with("waiting for modeldeployments/dga-1.0: its endpoints are still there (since "));
     assert!(all.note().starts_with("waiting for endpoints/dga-1.0/3-1: it is still there"));
     tree.remove_endpoint("dga-1.0", 1);
     assert_eq!(one.next(), "modeldeployment.maas/dga-1.0 condition met");
-    assert_eq!(one.ended().code, Some(0));
-    let ran = all.ended();
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stdout.contains("modeldeployment.maas/dga-1.0 condition met\n"), "{ran:?}");
-    assert!(ran.stdout.contains("endpoint/dga-1.0/3-1 condition met\n"), "{ran:?}");
+    assert_eq!(one.ended(), (Some(0), vec![]));
+    let (code, mut met) = all.ended();
+    met.sort();
+    assert_eq!(met, ["endpoint/dga-1.0/3-1 condition met", "modeldeployment.maas/dga-1.0 condition met"]);
+    assert_eq!(code, Some(0));
 }
 
 #[test]
@@ -238,4 +256,28 @@ fn waits_that_make_no_sense_are_refused() {
     assert!(failed(&["ep", "--all", "--for", "condition=Ready"]).contains("endpoints have no conditions"));
     assert!(failed(&["x", "--for", "gone"]).contains("unrecognized condition: \"gone\""));
     assert!(failed(&["md", "-l", "a", "--timeout", "0s"]).contains("error: no matching resources found"));
+}
+
+#[test]
+fn a_watch_and_a_wait_live_through_a_restart_of_the_server() {
+    let runtime = tree_support::runtime();
+    let cluster = runtime.block_on(maas_e2e::Cluster::builder().zookeeper_only().start()).unwrap();
+    let tree = Tree::at(&cluster.quorum(), "/maas");
+    tree.apply(DGA).ok();
+    let mut rows = Running::new(&tree, &["get", "md", "-w", "--no-headers", "--output-watch-events"]);
+    let mut wait = Running::new(&tree, &["wait", "dga-1.0", "--for=jsonpath={.spec.replicas}=7", "--timeout", "300s"]);
+    assert!(rows.next().starts_with("ADDED dga-1.0 0/2 "));
+    assert!(wait.note().starts_with("waiting for modeldeployments/dga-1.0: the field is 2"));
+    cluster.zookeeper().kill().unwrap();
+    assert_eq!(rows.note(), "note: the connection to ZooKeeper is lost; trying to get it back");
+    assert!(wait.note().contains("; the connection to ZooKeeper is lost (since "));
+    runtime.block_on(cluster.zookeeper().restart()).unwrap();
+    // Nothing is printed twice: the next row is what was changed.
+    let again = Tree::at(&cluster.quorum(), "/maas");
+    again.ctl(&["scale", "dga-1.0", "--replicas", "7"]).ok();
+    assert!(rows.next().starts_with("MODIFIED dga-1.0 0/7 "));
+    assert_eq!(wait.next(), "modeldeployment.maas/dga-1.0 condition met");
+    assert_eq!(wait.ended(), (Some(0), vec![]));
+    again.ctl(&["delete", "dga-1.0"]).ok();
+    assert!(rows.next().starts_with("DELETED dga-1.0 0/7 "));
 }

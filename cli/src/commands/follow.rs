@@ -39,11 +39,11 @@ impl Followed {
     }
 
     /// Waits for the next change and takes it in, and those that come right after it. `before` is called with each
-    /// deployment of which something is about to change, while the tree is as it was. Not cancel-safe only in that
-    /// changes taken in stay so.
+    /// deployment of which something is about to change, while the tree is as it was. Cancel-safe: what was
+    /// taken in stays.
     ///
     /// # Errors
-    /// The tree cannot be read at all, and never could be.
+    /// This identity may not read it.
     pub(crate) async fn step(&mut self, mut before: impl FnMut(&Tree, &Namespace, &Name)) -> anyhow::Result<()> {
         let change = self.mirror.next().await;
         self.fold(change, &mut before).await?;
@@ -72,7 +72,10 @@ impl Followed {
                 // The mirror tries for ever, also what is refused.
                 if !self.whole {
                     for path in &self.subtrees {
-                        self.store.get(path).await?;
+                        match self.store.get(path).await {
+                            Err(error) if error.is_denied() => return Err(error.into()),
+                            _ => {}
+                        }
                     }
                 }
             }

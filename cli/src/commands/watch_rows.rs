@@ -47,7 +47,9 @@ pub(crate) async fn watch(store: &Store, query: &Query, look: &Look, only: bool)
     let mut followed = Followed::new(store, paths);
     let mut printer = Printer { look, widths: Widths::default(), headers: look.headers };
     while !followed.whole {
+        let was_connected = followed.connected;
         followed.step(|_, _, _| {}).await?;
+        tell_lost(was_connected, &followed);
     }
     let found = query.find(&followed.tree, Scope::Within(query.namespace.as_ref()));
     for name in query.targets.iter().flat_map(|target| &target.names) {
@@ -77,9 +79,13 @@ pub(crate) async fn watch(store: &Store, query: &Query, look: &Look, only: bool)
             changed.sort_by_key(|(_, one)| one.resource.last_ms());
         }
         printer.print(changed)?;
-        if was_connected && !followed.connected {
-            output::note("note: the connection to ZooKeeper is lost; trying to get it back");
-        }
+        tell_lost(was_connected, &followed);
+    }
+}
+
+fn tell_lost(was_connected: bool, followed: &Followed) {
+    if was_connected && !followed.connected {
+        output::note("note: the connection to ZooKeeper is lost; trying to get it back");
     }
 }
 

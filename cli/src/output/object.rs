@@ -49,6 +49,10 @@ pub(crate) fn deployment(of: &Deployment) -> Value {
     }
     if let Some(status) = &of.status {
         put(&mut whole, "status", status);
+        let conditions = whole.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
+        for time in conditions.into_iter().flatten().filter_map(|condition| condition.get_mut("lastTransitionTime")) {
+            *time = json!(timestamp(time.as_i64().unwrap_or_default()));
+        }
     }
     whole
 }
