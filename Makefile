@@ -24,6 +24,7 @@ lint: tools
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 bench: build
+	@$(CARGO) bench --locked -q -p maas-stellar --bench evaluate
 	@$(CARGO) bench --locked -q -p maas-e2e --bench bench
 
 verify: lint test
