@@ -8,7 +8,7 @@ use crate::jsonpath::{self, EvalError, Path};
 use crate::output::rows;
 use crate::reference::Kind;
 use crate::resource::Resource;
-use crate::tree::Deployment;
+use crate::tree::{Deployment, Syncing};
 
 /// What can be waited for.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,10 +84,12 @@ impl Awaited {
                     Some(lacks) => format!("{}; {}: {}", rows::state(of), lacks.reason, lacks.message),
                     None => rows::state(of).to_owned(),
                 }),
+                Resource::Sync(of) => sync_without(of, "Ready", "True"),
                 Resource::Endpoint(_) | Resource::Event(_) => None,
             },
             Self::Condition { type_, status } => match resource {
                 Resource::Deployment(of) => without(of, type_, status),
+                Resource::Sync(of) => sync_without(of, type_, status),
                 _ => Some("it has no conditions".to_owned()),
             },
             Self::Field { path, value } => differs(path, value.as_deref(), &resource.object())?,
@@ -128,6 +130,17 @@ fn without(of: &Deployment, type_: &str, wanted: &str) -> Option<String> {
             return unready(of);
         }
         return Some(format!("it has no condition {}, only {}", shown(type_), types(status)));
+    };
+    let is = format!("{:?}", condition.status);
+    (!is.eq_ignore_ascii_case(wanted))
+        .then(|| format!("{} is {is}: {}: {}", condition.type_, condition.reason, condition.message))
+}
+
+fn sync_without(of: &Syncing, type_: &str, wanted: &str) -> Option<String> {
+    let Some(record) = &of.record else { return Some("its record can't be read".to_owned()) };
+    let mut conditions = record.status.conditions.iter();
+    let Some(condition) = conditions.find(|condition| condition.type_.eq_ignore_ascii_case(type_)) else {
+        return Some(format!("it has no condition {} now", shown(type_)));
     };
     let is = format!("{:?}", condition.status);
     (!is.eq_ignore_ascii_case(wanted))

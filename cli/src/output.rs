@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod object;
 pub(crate) mod order;
 pub(crate) mod rows;
+pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod waiting;
 

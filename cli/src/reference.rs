@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Endpoint,
     /// What happened to a deployment.
     Event,
+    /// What keeps the tree as a directory or a repository says.
+    Sync,
 }
 
 /// What there is to know of a kind.
@@ -36,7 +38,7 @@ pub(crate) struct KindInfo {
 }
 
 /// All kinds, in the order in which `get all` and `api-resources` list them.
-pub(crate) static KINDS: [KindInfo; 4] = [
+pub(crate) static KINDS: [KindInfo; 5] = [
     KindInfo {
         kind: Kind::ModelDeployment,
         camel: maas_crd::KIND,
@@ -92,6 +94,27 @@ pub(crate) static KINDS: [KindInfo; 4] = [
         verbs: &["get", "list", "watch"],
         all: false,
         akin: &[],
+    },
+    KindInfo {
+        kind: Kind::Sync,
+        camel: "Sync",
+        plural: "syncs",
+        singular: "sync",
+        short: &[],
+        aliases: &[],
+        group: ".maas",
+        verbs: &["delete", "get", "list", "watch"],
+        all: false,
+        akin: &[
+            "kustomizations",
+            "kustomization",
+            "ks",
+            "gitrepositories",
+            "gitrepository",
+            "applications",
+            "application",
+            "apps",
+        ],
     },
 ];
 
@@ -307,8 +330,7 @@ pub(crate) fn deployments(words: &[String]) -> Result<Vec<String>, ReferenceErro
 
 /// The syncs that `words` name: `[sync] NAME...` or `sync/NAME...`.
 pub(crate) fn syncs(words: &[String]) -> Result<Vec<String>, ReferenceError> {
-    let is_kind =
-        |word: &str| ["sync", "syncs", "sync.maas", "syncs.maas"].contains(&word.to_ascii_lowercase().as_str());
+    let is_kind = |word: &str| Kind::find(word) == Some(Kind::Sync);
     let names = match words {
         [kind, rest @ ..] if !rest.is_empty() && is_kind(kind) => rest,
         all => all,
@@ -332,9 +354,9 @@ pub(crate) fn syncs(words: &[String]) -> Result<Vec<String>, ReferenceError> {
 
 /// Whether `words` name syncs by their kind.
 pub(crate) fn names_syncs(words: &[String]) -> bool {
-    let first = words.first().map(|word| word.to_ascii_lowercase()).unwrap_or_default();
-    let kind = first.split('/').next().unwrap_or_default();
-    ["sync", "syncs", "sync.maas", "syncs.maas"].contains(&kind) && (first.contains('/') || words.len() > 1)
+    let first = words.first().map_or("", String::as_str);
+    let kind = first.split_once('/').map_or(first, |(kind, _)| kind);
+    Kind::find(kind) == Some(Kind::Sync) && (first.contains('/') || words.len() > 1)
 }
 
 fn only_deployments(kind: Kind) -> Result<(), ReferenceError> {
@@ -410,7 +432,7 @@ mod tests {
             ("deploy", "did you mean modeldeployments?"),
             ("svc", "did you mean endpoints?"),
             ("evnets", "did you mean events?"),
-            ("xyzzy", "expected modeldeployments (models, md), instances, endpoints (ep) or events (ev)"),
+            ("xyzzy", "expected modeldeployments (models, md), instances, endpoints (ep), events (ev) or syncs"),
         ] {
             let message = Kind::parse(word).unwrap_err().to_string();
             assert!(message.contains(&format!("resource type {word:?}: {meant}")), "{message}");

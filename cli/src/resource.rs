@@ -6,10 +6,10 @@ use maas_crd::{Name, Namespace};
 use maas_store::EventKind;
 use serde_json::Value;
 
-use crate::output::{object, rows};
+use crate::output::{object, rows, sync};
 use crate::reference::{Kind, Target};
 use crate::selector::Selector;
-use crate::tree::{Deployment, Instance, Published, Tree};
+use crate::tree::{Deployment, Instance, Published, Syncing, Tree};
 
 /// One thing.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(crate) enum Resource {
     Instance(Box<Instance>),
     Endpoint(Box<Published>),
     Event(Box<rows::Happened>),
+    Sync(Box<Syncing>),
 }
 
 /// Which part of the tree is looked at.
@@ -66,6 +67,7 @@ impl Resource {
             Self::Instance(_) => Kind::Instance,
             Self::Endpoint(_) => Kind::Endpoint,
             Self::Event(_) => Kind::Event,
+            Self::Sync(_) => Kind::Sync,
         }
     }
 
@@ -75,16 +77,18 @@ impl Resource {
             Self::Instance(of) => &of.namespace,
             Self::Endpoint(of) => &of.0,
             Self::Event(of) => &of.namespace,
+            Self::Sync(of) => &of.namespace,
         }
     }
 
-    /// The deployment that it is, or belongs to.
+    /// The deployment that it is, or belongs to; a sync's own name.
     pub(crate) fn deployment(&self) -> &Name {
         match self {
             Self::Deployment(of) => &of.name,
             Self::Instance(of) => &of.name,
             Self::Endpoint(of) => &of.1,
             Self::Event(of) => &of.name,
+            Self::Sync(of) => &of.name,
         }
     }
 
@@ -95,6 +99,7 @@ impl Resource {
             Self::Instance(of) => format!("{}/{}", of.name, of.iid),
             Self::Endpoint(of) => format!("{}/{}", of.1, of.2),
             Self::Event(of) => of.unique_name(),
+            Self::Sync(of) => of.name.to_string(),
         }
     }
 
@@ -108,6 +113,7 @@ impl Resource {
         match self {
             Self::Deployment(of) => of.stat.czxid,
             Self::Instance(of) => of.stat.czxid,
+            Self::Sync(of) => of.stat.czxid,
             Self::Endpoint(_) | Self::Event(_) => 0,
         }
     }
@@ -116,7 +122,7 @@ impl Resource {
     pub(crate) fn last_ms(&self) -> i64 {
         match self {
             Self::Event(of) => of.event.last_ms,
-            Self::Deployment(_) | Self::Instance(_) | Self::Endpoint(_) => 0,
+            Self::Deployment(_) | Self::Instance(_) | Self::Endpoint(_) | Self::Sync(_) => 0,
         }
     }
 
@@ -127,6 +133,7 @@ impl Resource {
             Self::Instance(of) => object::instance(of),
             Self::Endpoint(of) => object::endpoint(of),
             Self::Event(of) => object::event(of),
+            Self::Sync(of) => object::sync(of),
         }
     }
 
@@ -137,6 +144,7 @@ impl Resource {
             Self::Instance(of) => rows::instance(of, now_ms),
             Self::Endpoint(of) => rows::endpoint(&of.1, of.2, &of.3, now_ms),
             Self::Event(of) => rows::event(of, now_ms),
+            Self::Sync(of) => sync::row(of, now_ms),
         };
         if !wide {
             cells.truncate(rows::header(self.kind(), false).len());
@@ -225,6 +233,10 @@ fn list(tree: &Tree, kind: Kind, scope: Scope<'_>) -> Vec<Resource> {
         }
         (Kind::Endpoint, Scope::Of(namespace, name)) => {
             tree.endpoints_of(namespace, name).into_iter().map(Box::new).map(Resource::Endpoint).collect()
+        }
+        (Kind::Sync, Scope::Within(of)) => tree.syncs(of).into_iter().map(Box::new).map(Resource::Sync).collect(),
+        (Kind::Sync, Scope::Of(namespace, name)) => {
+            tree.sync(namespace, name).into_iter().map(Box::new).map(Resource::Sync).collect()
         }
         (Kind::Event, Scope::Within(of)) => {
             rows::happened(tree.events(of)).into_iter().map(Box::new).map(Resource::Event).collect()

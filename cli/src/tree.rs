@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use maas_crd::{Faults, Iid, Manifest, Name, Namespace, Status};
-use maas_store::{Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Root, RunnerReport, Stat};
+use maas_store::{
+    Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Root, RunnerReport, Stat, SyncOwner, SyncRecord,
+};
 
 /// Nodes by place.
 #[derive(Debug, Clone)]
@@ -15,7 +17,7 @@ pub(crate) struct Tree {
 /// An endpoint and whose it is.
 pub(crate) type Published = (Namespace, Name, Iid, Endpoint);
 
-/// The deployment that a node is of; none for one that is of none.
+/// The deployment, or sync, that a node is of; none for one that is of none.
 pub(crate) fn deployment_of(node: &Node) -> Option<(&Namespace, &Name)> {
     match node {
         Node::Spec { namespace, name }
@@ -28,7 +30,9 @@ pub(crate) fn deployment_of(node: &Node) -> Option<(&Namespace, &Name)> {
         | Node::Exit { namespace, name, .. }
         | Node::EndpointsOf { namespace, name }
         | Node::Endpoint { namespace, name, .. }
-        | Node::Events { namespace, name } => Some((namespace, name)),
+        | Node::Events { namespace, name }
+        | Node::Sync { namespace, name }
+        | Node::SyncOwner { namespace, name } => Some((namespace, name)),
         _ => None,
     }
 }
@@ -44,6 +48,17 @@ pub(crate) struct Deployment {
     pub(crate) spec: Result<Manifest, Faults>,
     /// What the operator says of this very spec; none when it has not seen it.
     pub(crate) status: Option<Status>,
+}
+
+/// A sync and who runs it.
+#[derive(Debug)]
+pub(crate) struct Syncing {
+    pub(crate) namespace: Namespace,
+    pub(crate) name: Name,
+    pub(crate) stat: Stat,
+    /// None when it cannot be read.
+    pub(crate) record: Option<SyncRecord>,
+    pub(crate) owner: Option<SyncOwner>,
 }
 
 /// One instance.
@@ -113,6 +128,25 @@ impl Tree {
             self.read(&Node::Status { namespace: namespace.clone(), name: name.clone() }, maas_store::decode_status);
         let status = status.filter(|status| status.uid == stat.czxid);
         Some(Deployment { namespace, name, stat: *stat, spec, status })
+    }
+
+    /// The syncs of one namespace, or of all, by namespace and name.
+    pub(crate) fn syncs(&self, of: Option<&Namespace>) -> Vec<Syncing> {
+        let named = self.nodes.keys().filter_map(|node| match node {
+            Node::Sync { namespace, name } if of.is_none_or(|of| of == namespace) => Some((namespace, name)),
+            _ => None,
+        });
+        named.filter_map(|(namespace, name)| self.sync(namespace, name)).collect()
+    }
+
+    /// One sync.
+    pub(crate) fn sync(&self, namespace: &Namespace, name: &Name) -> Option<Syncing> {
+        let (namespace, name) = (namespace.clone(), name.clone());
+        let node = Node::Sync { namespace: namespace.clone(), name: name.clone() };
+        let owner = Node::SyncOwner { namespace: namespace.clone(), name: name.clone() };
+        let (_, stat) = self.nodes.get(&node)?;
+        let (record, owner) = (self.read(&node, SyncRecord::decode), self.read(&owner, SyncOwner::decode));
+        Some(Syncing { namespace, name, stat: *stat, record, owner })
     }
 
     /// The instances of one namespace, or of all, by deployment and age.

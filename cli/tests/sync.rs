@@ -254,3 +254,267 @@ fn a_repository_is_applied_healed_pruned_and_reverted() {
     assert_eq!((reason(&status), listed(&tree).len()), ("PruneFailed", 50));
     assert_eq!(syncer.end(), Some(0));
 }
+
+#[test]
+fn a_sync_is_seen_suspended_resumed_asked_and_deleted() {
+    let (tree, git) = (Tree::new(), Repository::new());
+    git.fleet(&names(2), "");
+    let first = git.push("two");
+    let url = git.url();
+    let words = [url.as_str(), "--name", "fleet", "--interval", "1h"];
+    let mut syncer = Syncer::start(&tree, &git.cache(), &words);
+    until_attempted(&tree, "fleet", &first);
+
+    // Seen as every resource is.
+    let cells = |text: &str| {
+        let split =
+            |line: &str| line.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect();
+        text.lines().map(split).collect::<Vec<Vec<String>>>()
+    };
+    let short = format!("sha1:{}", &first[..12]);
+    let rows = cells(&tree.ctl(&["get", "syncs"]).ok());
+    assert_eq!(rows[0], ["NAME", "READY", "STATUS", "REVISION", "AGE"]);
+    let message = format!("0 of 2 objects are ready: sha1:{first}");
+    assert_eq!(rows[1][..4], ["fleet", "Unknown", &message, &short]);
+    let wide = cells(&tree.ctl(&["get", "sync", "fleet", "-o", "wide", "--no-headers"]).ok());
+    assert_eq!(wide[0][5..11], ["False", "0/2", "0", &url, "<none>", "<none>"]);
+    let json: serde_json::Value =
+        serde_json::from_str(&tree.ctl(&["get", "sync", "fleet", "-o", "json"]).ok()).unwrap();
+    assert_eq!(
+        (&json["kind"], &json["spec"]["source"], &json["owner"]["pid"]),
+        (&"Sync".into(), &url.clone().into(), &syncer.0.id().into())
+    );
+    let page = tree.ctl(&["describe", "sync", "fleet"]).ok();
+    assert!(
+        page.contains(&format!("LastAppliedRevision:   sha1:{first}\n"))
+            && page.contains("Faults:                <none>"),
+        "{page}"
+    );
+    let missing = tree.ctl(&["get", "sync", "x"]).failed();
+    assert!(missing.starts_with("Error from server (NotFound): syncs.maas \"x\" not found\n"), "{missing}");
+    // Its objects become ready, and so does it.
+    tree.plant_ready("m00", 1);
+    tree.plant_ready("m01", 1);
+    tree.ctl(&["wait", "sync/fleet", "--for=condition=Ready", "--timeout", "60s"]).ok();
+
+    // A second one of its name is refused with the owner's name.
+    let second = once(&tree, &git.cache(), &words).failed();
+    let owner = format!("error: sync default/fleet is run by process {} on ", syncer.0.id());
+    assert!(second.starts_with(&owner), "{second}");
+
+    // Suspended it does nothing, and asked it says so; resumed it goes on.
+    assert_eq!(tree.ctl(&["suspend", "sync", "fleet"]).ok(), "sync.maas/fleet suspended\n");
+    git.fleet(&names(3), "");
+    let third = git.push("three");
+    let refused = tree.ctl(&["reconcile", "sync", "fleet"]).failed();
+    assert!(
+        refused.contains("sync default/fleet is suspended: `maasctl resume sync fleet -n default` first"),
+        "{refused}"
+    );
+    let rows = cells(&tree.ctl(&["get", "syncs"]).ok());
+    assert!(rows[1][2].starts_with("Suspended; ") && rows[1][3] == short, "{rows:?}");
+    assert_eq!(listed(&tree).len(), 2);
+    assert_eq!(tree.ctl(&["resume", "sync/fleet"]).ok(), "sync.maas/fleet resumed\n");
+    until_attempted(&tree, "fleet", &third);
+
+    // Asked, it looks at once, and its outcome is told.
+    let asked = tree.ctl(&["reconcile", "sync", "fleet"]).ok();
+    assert!(asked.starts_with("sync.maas/fleet reconciled: ") && asked.contains(&third), "{asked}");
+    git.write("models/m00.yaml", "kind: [");
+    git.push("broken");
+    let told = tree.ctl(&["reconcile", "sync", "fleet"]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.stderr.contains("models/m00.yaml: line 1"), "{told:?}");
+
+    // Deleted, its syncer ends well, and what it applied stays.
+    assert_eq!(tree.ctl(&["delete", "sync", "fleet"]).ok(), "sync.maas \"fleet\" deleted from default namespace\n");
+    assert_eq!(syncer.0.wait().unwrap().code(), Some(0));
+    assert_eq!(listed(&tree).len(), 3);
+    assert_eq!(
+        tree.ctl(&["get", "syncs"]),
+        Ran { code: Some(0), stdout: String::new(), stderr: "No resources found in default namespace.\n".into() }
+    );
+    let gone = tree.ctl(&["reconcile", "sync", "fleet"]).failed();
+    assert_eq!(gone, "Error from server (NotFound): syncs.maas \"fleet\" not found\n");
+}
+
+#[test]
+fn a_directory_is_followed_and_what_others_change_only_shown() {
+    let (tree, cache) = (Tree::new(), tempfile::tempdir().unwrap());
+    let models = cache.path().join("models");
+    std::fs::create_dir_all(models.join("soc")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(models.join(name), text).unwrap();
+    write("a.yaml", &manifest("a", "  replicas: 2\n"));
+    write("soc/b.yaml", &manifest("b", "").replace('\n', "\r\n"));
+    std::os::unix::fs::symlink("/etc", models.join("soc/out")).unwrap();
+    let words = [models.to_str().unwrap(), "--interval", "1h", "--no-heal", "--prune"];
+    let syncer = Syncer::start(&tree, cache.path(), &words);
+    until("both are there", || is(listed(&tree) == ["a", "b"], format!("{:?}", listed(&tree))));
+    write("a.yaml", &manifest("a", "  replicas: 3\n"));
+    until("the change is there", || is(tree.spec("a").contains("replicas: 3"), tree.spec("a")));
+
+    tree.ctl(&["scale", "a", "--replicas", "7"]).ok();
+    until("the drift is shown", || {
+        let drift = record(&tree, "models")["status"]["drift"].clone();
+        is(drift["objects"][0] == "default/a" && drift["healed"] == false, drift.to_string())
+    });
+    assert!(tree.spec("a").contains("replicas: 7"));
+    std::fs::remove_file(models.join("soc/b.yaml")).unwrap();
+    until("the next change applies all", || is(tree.spec("a").contains("replicas: 3"), tree.spec("a")));
+    until("and prunes", || is(listed(&tree) == ["a"], format!("{:?}", listed(&tree))));
+    assert_eq!(syncer.end(), Some(0));
+}
+
+#[test]
+fn two_syncs_that_claim_one_object_name_each_other_and_do_not_fight() {
+    let (tree, cache) = (Tree::new(), tempfile::tempdir().unwrap());
+    for (directory, more) in [("one", "  replicas: 1\n"), ("two", "  replicas: 2\n")] {
+        let models = cache.path().join(directory);
+        std::fs::create_dir_all(&models).unwrap();
+        std::fs::write(models.join("a.yaml"), manifest("a", more)).unwrap();
+        std::fs::write(models.join(format!("{directory}.yaml")), manifest(directory, "")).unwrap();
+    }
+    let run = |directory: &str| once(&tree, cache.path(), &[cache.path().join(directory).to_str().unwrap(), "--prune"]);
+    run("one").ok();
+    let before = tree.spec("a");
+    for _ in 0..2 {
+        let refused = run("two");
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let words = "a.yaml: line 1: it belongs to the applyset one, not to two";
+        assert!(refused.stderr.contains(words) && refused.stderr.contains("maas/applyset-"), "{refused:?}");
+        run("one").ok();
+    }
+    assert_eq!((tree.spec("a"), listed(&tree)), (before, ["a", "one", "two"].map(str::to_owned).to_vec()));
+    assert_eq!(reason(&record(&tree, "two")), "ReconciliationFailed");
+    // Taken out of the one, it is the other's.
+    std::fs::remove_file(cache.path().join("one/a.yaml")).unwrap();
+    assert_eq!(run("one").ok(), "modeldeployment.maas/a pruned\n");
+    assert_eq!(run("two").ok(), "modeldeployment.maas/a created\n");
+}
+
+#[test]
+fn a_killed_syncer_is_carried_on_by_the_next() {
+    let (tree, git) = (Tree::new(), Repository::new());
+    let url = git.url();
+    let words = [url.as_str(), "--name", "fleet", "--prune", "--interval", "1s"];
+    let mut last = String::new();
+    for turn in 0..8 {
+        // Every turn another twenty of thirty, each changed.
+        let all: Vec<String> = (0..20).map(|number| format!("m{:02}", (number + turn * 3) % 30)).collect();
+        git.fleet(&all, &format!("  env: {{TURN: \"{turn}\"}}\n"));
+        last = git.push("turn");
+        let syncer = Syncer::start(&tree, &git.cache(), &words);
+        // Somewhere between its start and the end of its round.
+        std::thread::sleep(Duration::from_millis(rand::random_range(0..700)));
+        syncer.kill();
+    }
+    let syncer = Syncer::start(&tree, &git.cache(), &words);
+    until_attempted(&tree, "fleet", &last);
+    let mut wanted: Vec<String> = (0..20).map(|number| format!("m{:02}", (number + 21) % 30)).collect();
+    wanted.sort();
+    assert_eq!(listed(&tree), wanted);
+    for name in wanted {
+        let spec = tree.spec(&name);
+        assert!(spec.contains("TURN: \"7\"") && spec.contains(&last), "{spec}");
+        assert_eq!(spec.matches("maas/applyset").count(), 1, "{spec}");
+    }
+    assert_eq!(syncer.end(), Some(0));
+}
+
+#[test]
+fn edits_of_what_the_source_does_not_hold_are_never_lost() {
+    let (tree, git) = (Tree::new(), Repository::new());
+    git.fleet(&["m00".to_owned()], "");
+    git.push("no number");
+    let url = git.url();
+    let syncer = Syncer::start(&tree, &git.cache(), &[&url, "--name", "fleet", "--interval", "1s"]);
+    until("it is there", || is(listed(&tree).len() == 1, "not yet"));
+    tree.ctl(&["scale", "m00", "--replicas", "100"]).ok();
+    let words = tree.deploy(&["-mo", "REMOVE", "-n", "dga", "-v", "1.0", "-ni", "2"]);
+    let spawn = |words: &[&str]| command().args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut editors = Vec::new();
+    let mut last = String::new();
+    for turn in 0..4 {
+        editors.extend((0..4).map(|_| spawn(&words)));
+        git.fleet(&["m00".to_owned()], &format!("  env: {{TURN: \"{turn}\"}}\n"));
+        last = git.push("turn");
+    }
+    for mut editor in editors {
+        assert!(editor.wait().unwrap().success());
+    }
+    until_attempted(&tree, "fleet", &last);
+    let spec = tree.spec("m00");
+    assert!(spec.contains("replicas: 68") && spec.contains("TURN: \"3\""), "{spec}");
+    assert_eq!(syncer.end(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_what_to_do() {
+    let (tree, git) = (Tree::new(), Repository::new());
+    let url = git.url();
+    let run = |words: &[&str]| {
+        let ran = once(&tree, &git.cache(), words);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+        ran.stderr
+    };
+    let marker = git.directory.path().join("ran");
+    let helper = format!("ext::sh -c touch% {}", marker.display());
+    assert!(run(&[&helper]).contains("ext:: would have git run a program"));
+    assert!(run(&["--", "--upload-pack=touch"]).contains("does not begin with a dash"));
+    assert!(run(&[&url]).contains("is empty: it has no commit yet"));
+    git.fleet(&names(1), "");
+    git.push("one");
+    assert!(run(&[&url, "--branch", "nope"]).contains("has no branch nope"));
+    assert!(run(&[&url, "--path", "nope"]).contains("nope is not in commit"));
+    let nowhere = format!("{url}.nowhere");
+    let said = run(&[&nowhere, "--name", "away"]);
+    assert!(said.contains("git fetch failed") && said.contains("nowhere"), "{said}");
+    let away = record(&tree, "away");
+    assert_eq!((reason(&away), &away["status"]["failures"]), ("ArtifactFailed", &1.into()));
+    assert!(!marker.exists());
+
+    let without_git: Ran = command()
+        .args(["-z", &tree.quorum, "--root", &tree.root, "sync", "--once", &url])
+        .env("PATH", git.cache())
+        .env("XDG_CACHE_HOME", git.cache())
+        .output()
+        .unwrap()
+        .into();
+    assert!(without_git.failed().contains("git is not installed, or not in PATH"));
+
+    // A link of the repository's leads nowhere.
+    std::os::unix::fs::symlink("/etc/passwd", git.work().join("models/link.yaml")).unwrap();
+    git.push("a link");
+    let ran = once(&tree, &git.cache(), &[&url, "--name", "links"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("models/link.yaml: a symbolic link, which is not followed"), "{ran:?}");
+    assert_eq!(listed(&tree), names(1));
+}
+
+/// The recipe of docs/gitops.md, as it stands there.
+#[test]
+fn the_pre_receive_recipe_lets_good_manifests_in_and_no_others() {
+    let (tree, git) = (Tree::new(), Repository::new());
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/gitops.md")).unwrap();
+    let (_, recipe) = page.split_once("```sh\n").unwrap();
+    let recipe = recipe.split_once("```").unwrap().0.replace("zk1:2181,zk2:2181,zk3:2181", &tree.quorum);
+    let program = Path::new(env!("CARGO_BIN_EXE_maasctl")).parent().unwrap();
+    let recipe = recipe
+        .replace("set -eu\n", &format!("set -eu\nexport PATH={}:$PATH MAAS_ROOT={}\n", program.display(), tree.root));
+    let hook = git.directory.path().join("origin.git/hooks/pre-receive");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    // Written by another process: one that forks beside it would keep it open for writing.
+    let write = "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\"";
+    let written = Command::new("sh").args(["-c", write]).arg(&hook).arg(&recipe).status().unwrap();
+    assert!(written.success());
+
+    git.write("prod/a.yaml", &manifest("a", ""));
+    let good = git.push("good");
+    git.write("prod/a.yaml", &manifest("a", "  replicas: many\n"));
+    git.git(&["commit", "-q", "-a", "-m", "bad"], "work");
+    let push = Command::new("git").args(["push", "origin", "main"]).current_dir(git.work()).output().unwrap();
+    let said = String::from_utf8_lossy(&push.stderr);
+    assert!(!push.status.success() && said.contains("prod/a.yaml") && said.contains("replicas"), "{said}");
+    assert_eq!(git.git(&["rev-parse", "main"], "origin.git"), good);
+    assert_eq!(listed(&tree), Vec::<String>::new(), "nothing was applied");
+}

@@ -20,6 +20,7 @@ pub(crate) enum Part {
     Instances,
     Endpoints,
     Events,
+    Syncs,
 }
 
 impl Part {
@@ -31,6 +32,7 @@ impl Part {
             Self::Instances => "instances".to_owned(),
             Self::Endpoints => "endpoints".to_owned(),
             Self::Events => "events".to_owned(),
+            Self::Syncs => "syncs".to_owned(),
         };
         store.path(&Node::Folder(match namespace {
             Some(namespace) => format!("{folder}/{namespace}"),
@@ -38,7 +40,7 @@ impl Part {
         }))
     }
 
-    /// The place, in this part, of one deployment.
+    /// The place, in this part, of one deployment; of syncs, of one sync.
     pub(crate) fn node(self, namespace: Namespace, name: Name) -> Node {
         match self {
             Self::Specs => Node::Spec { namespace, name },
@@ -46,6 +48,7 @@ impl Part {
             Self::Instances => Node::InstancesOf { namespace, name },
             Self::Endpoints => Node::EndpointsOf { namespace, name },
             Self::Events => Node::Events { namespace, name },
+            Self::Syncs => Node::Sync { namespace, name },
         }
     }
 }

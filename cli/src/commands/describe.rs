@@ -8,7 +8,7 @@ use maas_store::{Node, Store};
 
 use super::connection::{Part, load_paths, open};
 use super::get::deployment_names;
-use super::missing::{hint, not_found};
+use super::missing::{hint, no_sync, not_found};
 use crate::args::Describe;
 use crate::output::{self, describe as page, rows};
 use crate::reference::{Kind, Target, targets_or_deployments};
@@ -19,7 +19,7 @@ use crate::tree::Tree;
 /// One block each, an empty line between.
 pub(crate) async fn describe(settings: &Settings, args: Describe) -> anyhow::Result<ExitCode> {
     let mut targets = targets_or_deployments(&args.words)?;
-    if let Some(other) = targets.iter().find(|target| !matches!(target.kind, Kind::ModelDeployment | Kind::Instance)) {
+    if let Some(other) = targets.iter().find(|target| matches!(target.kind, Kind::Endpoint | Kind::Event)) {
         let plural = other.kind.plural();
         bail!("{plural} are not described: maasctl get {plural} -o yaml shows all there is to know of them");
     }
@@ -53,6 +53,7 @@ pub(crate) async fn describe(settings: &Settings, args: Describe) -> anyhow::Res
                 events.retain(|happened| happened.event.object == instance.iid.to_string());
                 Some(page::instance(instance, &events, output::now_ms()))
             }
+            Resource::Sync(sync) => Some(page::sync(sync)),
             Resource::Endpoint(_) | Resource::Event(_) => None,
         })
         .collect();
@@ -64,6 +65,11 @@ pub(crate) async fn describe(settings: &Settings, args: Describe) -> anyhow::Res
             if found.iter().any(|one| one.resource.kind() == *kind && one.resource.is_named(word)) {
                 continue;
             }
+            code = ExitCode::FAILURE;
+            if *kind == Kind::Sync {
+                output::note(&no_sync(&namespace, word));
+                continue;
+            }
             let deployment = word.split_once('/').map_or(word.as_str(), |(deployment, _)| deployment);
             let there = deployment.parse().is_ok_and(|name| tree.deployment(&namespace, &name).is_some());
             let hint = if there {
@@ -72,7 +78,6 @@ pub(crate) async fn describe(settings: &Settings, args: Describe) -> anyhow::Res
                 hint(&store, &namespace, deployment).await
             };
             output::note(&format!("{}\n{hint}", not_found(*kind, word)));
-            code = ExitCode::FAILURE;
         }
     }
     if !named && blocks.is_empty() {
@@ -92,13 +97,15 @@ fn events(tree: &Tree, namespace: &Namespace, name: &Name) -> Vec<rows::Happened
 /// Reads all of the deployments that are named, or all of all. A name that is none, but with which others begin, becomes
 /// those.
 async fn read(store: &Store, of: Option<&Namespace>, targets: &mut [Target]) -> anyhow::Result<Tree> {
-    const PARTS: [Part; 5] = [Part::Specs, Part::Status, Part::Instances, Part::Endpoints, Part::Events];
+    const PARTS: [Part; 6] = [Part::Specs, Part::Status, Part::Instances, Part::Endpoints, Part::Events, Part::Syncs];
     let mut paths: Vec<String> = Vec::new();
     match of.filter(|_| targets.iter().all(|target| !target.names.is_empty())) {
         None => paths.extend(PARTS.map(|part| part.path(store, of))),
         Some(namespace) => {
             for target in targets.iter_mut() {
-                target.names = begun(store, namespace, &target.names).await?;
+                if target.kind != Kind::Sync {
+                    target.names = begun(store, namespace, &target.names).await?;
+                }
                 for word in &target.names {
                     let deployment = word.split_once('/').map_or(word.as_str(), |(deployment, _)| deployment);
                     let Ok(name) = deployment.parse::<Name>() else { continue };

@@ -8,7 +8,7 @@ use maas_store::{Node, Store, get_spec};
 use serde_json::Value;
 
 use super::connection::{Part, load_paths, open};
-use super::missing::{hint, not_found};
+use super::missing::{hint, no_sync, not_found};
 use super::watch_rows::watch;
 use crate::args::Get;
 use crate::jsonpath::{self, Path};
@@ -105,6 +105,7 @@ fn parts(query: &Query) -> Vec<Part> {
             Kind::Instance => &[Part::Instances, Part::Endpoints],
             Kind::Endpoint => &[Part::Endpoints],
             Kind::Event => &[Part::Events],
+            Kind::Sync => &[Part::Syncs],
         };
         parts.extend(own.iter().filter(|part| !parts.contains(*part)).copied().collect::<Vec<_>>());
     }
@@ -157,6 +158,10 @@ pub(crate) async fn missing(store: &Store, query: &Query, found: &[Found]) -> an
     for Target { kind, names } in &query.targets {
         for word in names {
             if found.iter().any(|one| one.resource.kind() == *kind && one.resource.is_named(word)) {
+                continue;
+            }
+            if *kind == Kind::Sync {
+                said.push(no_sync(namespace, word));
                 continue;
             }
             let deployment = deployment_part(word);

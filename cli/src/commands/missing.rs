@@ -13,6 +13,11 @@ pub(crate) fn not_found(kind: Kind, name: &str) -> String {
     format!("Error from server (NotFound): {} {name:?} not found", kind.grouped())
 }
 
+/// A sync that is not there, and what to do about it.
+pub(crate) fn no_sync(namespace: &Namespace, name: &str) -> String {
+    format!("{}\nhint: maasctl get syncs -n {namespace} lists what there is", not_found(Kind::Sync, name))
+}
+
 /// What may be meant by the name of a deployment that is not in its namespace. A look that fails is no hint.
 pub(crate) async fn hint(store: &Store, namespace: &Namespace, name: &str) -> String {
     if let Ok(parsed) = name.parse::<Name>() {

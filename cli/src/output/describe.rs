@@ -9,21 +9,24 @@ use super::rows::{Happened, kind, lacks, restarts, seen, state};
 use super::table::Table;
 use crate::tree::{Deployment, Instance};
 
+pub(crate) use super::sync::page as sync;
+
 /// Where values begin.
 const WIDTH: usize = 22;
 /// The ids of past edits are of no use to a reader.
 const HIDDEN: &str = "maas/edits";
 
 /// Lines of `Label: value` and sections below them.
-struct Page(String);
+#[derive(Default)]
+pub(super) struct Page(pub(super) String);
 
 impl Page {
-    fn line(&mut self, label: &str, value: &str) {
+    pub(super) fn line(&mut self, label: &str, value: &str) {
         self.0.push_str(&format!("{:<WIDTH$} {}\n", format!("{label}:"), value.replace(char::is_control, " ")));
     }
 
     /// One value a line, below one another.
-    fn lines(&mut self, label: &str, values: impl IntoIterator<Item = String>) {
+    pub(super) fn lines(&mut self, label: &str, values: impl IntoIterator<Item = String>) {
         let mut label = label;
         for value in values {
             if label.is_empty() {
@@ -38,7 +41,7 @@ impl Page {
         }
     }
 
-    fn table(&mut self, title: &str, table: &Table) {
+    pub(super) fn table(&mut self, title: &str, table: &Table) {
         if table.is_empty() {
             return self.line(title, "<none>");
         }

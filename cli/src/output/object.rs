@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::rows::Happened;
-use crate::tree::{Deployment, Instance, Published};
+use crate::tree::{Deployment, Instance, Published, Syncing};
 
 /// A time as resources show it.
 pub(crate) fn timestamp(ms: i64) -> String {
@@ -88,6 +88,23 @@ pub(crate) fn endpoint((namespace, name, iid, endpoint): &Published) -> Value {
         },
         "endpoint": endpoint,
     })
+}
+
+/// A sync with who runs it.
+pub(crate) fn sync(of: &Syncing) -> Value {
+    let mut whole = json!({
+        "apiVersion": API_VERSION,
+        "kind": "Sync",
+        "metadata": metadata(&of.namespace, of.name.as_str(), &of.stat),
+    });
+    if let Some(record) = &of.record {
+        put(&mut whole, "spec", &record.spec);
+        put(&mut whole, "status", &record.status);
+    }
+    if let Some(owner) = &of.owner {
+        put(&mut whole, "owner", owner);
+    }
+    whole
 }
 
 /// An event, in the shape of Kubernetes' own.

@@ -18,6 +18,7 @@ pub(crate) fn header(kind: Kind, wide: bool) -> Vec<&'static str> {
         }
         Kind::Instance => (&["NAME", "READY", "STATUS", "RESTARTS", "AGE"], &["NODE", "CONTAINER", "URL", "LACKS"]),
         Kind::Endpoint => (&["NAME", "MODEL", "VERSION", "URL", "AGE"], &["FUNCTIONS", "REVISION", "CONTAINER"]),
+        Kind::Sync => (&super::sync::COLUMNS, &super::sync::MORE_COLUMNS),
         Kind::Event => (&["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"], &["FIRST SEEN", "COUNT"]),
     };
     base.iter().chain(if wide { more } else { &[] }).copied().collect()

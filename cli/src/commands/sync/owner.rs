@@ -7,6 +7,8 @@ use maas_crd::{Name, Namespace};
 use maas_store::{
     Stat, Store, SyncOwner, SyncRead, SyncRecord, SyncSpec, SyncStatus, create_sync, get_sync, get_sync_owner, own_sync,
 };
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use tokio::time::{Instant, sleep};
 
 use crate::output::{self, object::timestamp};
@@ -21,7 +23,7 @@ pub(crate) fn this_process() -> SyncOwner {
         host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         pid,
         pid_space: pid_space(),
-        started: started(pid).unwrap_or_default(),
+        started: stat(pid).as_deref().and_then(start_field).unwrap_or_default(),
         since_ms: output::now_ms(),
     }
 }
@@ -33,9 +35,9 @@ fn pid_space() -> String {
     format!("{}/{}", boot.trim(), space.display())
 }
 
-/// When a process of this machine was started, in ticks since boot; none when there is no such process.
-fn started(pid: u32) -> Option<u64> {
-    start_field(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+/// What the kernel tells of a process.
+fn stat(pid: u32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()
 }
 
 /// starttime is the 22nd field of proc(5)'s stat; the 2nd, in parentheses, may hold anything. A zombie runs no longer.
@@ -46,9 +48,17 @@ fn start_field(stat: &str) -> Option<u64> {
     fields.nth(18)?.parse().ok().filter(|_| !matches!(state, "Z" | "X"))
 }
 
-/// Whether an owner's process is known to be over, as against living or out of sight.
+/// Whether an owner's process is known to be over, as against living or out of sight: the files of another user's
+/// processes may be hidden.
 fn is_over(owner: &SyncOwner) -> bool {
-    owner.pid_space == pid_space() && started(owner.pid) != Some(owner.started)
+    if owner.pid_space != pid_space() {
+        return false;
+    }
+    let pid = i32::try_from(owner.pid).ok().and_then(Pid::from_raw);
+    if pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH)) {
+        return true;
+    }
+    stat(owner.pid).is_some_and(|stat| start_field(&stat) != Some(owner.started))
 }
 
 /// Whether two records are of one process.
@@ -155,6 +165,7 @@ mod tests {
         let me = this_process();
         assert!(!is_over(&me) && me.started > 0);
         assert!(is_over(&SyncOwner { started: me.started - 1, ..me.clone() }), "its pid was given to another");
+        assert!(is_over(&SyncOwner { pid: i32::MAX.unsigned_abs(), ..me.clone() }), "nobody has that pid");
         assert!(!is_over(&SyncOwner { started: 1, pid_space: "elsewhere".into(), ..me.clone() }), "out of sight");
         assert!(is_same(&me, &SyncOwner { since_ms: 1, ..me.clone() }));
     }
