@@ -107,10 +107,12 @@ fn unready(of: &Deployment) -> Option<String> {
         return None;
     }
     let Some(status) = &of.status else { return Some("no operator has seen it".to_owned()) };
-    let wrong = status.conditions.iter().find(|condition| match condition.type_.as_str() {
-        "ReplicaFailure" => condition.status == ConditionStatus::True,
-        _ => condition.status == ConditionStatus::False,
-    });
+    // That too few are ready is said already; why is told by the others.
+    let wrong =
+        |type_: &str, when: ConditionStatus| status.condition(type_).filter(|condition| condition.status == when);
+    let wrong = wrong("ReplicaFailure", ConditionStatus::True)
+        .or_else(|| wrong("Progressing", ConditionStatus::False))
+        .or_else(|| wrong("Available", ConditionStatus::False));
     let ready = format!("{} of {} ready", status.ready_replicas, of.replicas().unwrap_or_default());
     Some(wrong.map_or(ready.clone(), |condition| format!("{ready}; {}: {}", condition.reason, condition.message)))
 }
@@ -204,6 +206,35 @@ mod tests {
             assert!(message.contains(expect), "{text}: {message}");
         }
         assert!(Awaited::parse(&format!("jsonpath={}", "{.a[?(@".repeat(10_000))).is_err());
+    }
+
+    #[test]
+    fn the_cause_is_told_before_its_effect() {
+        let condition = |type_: &str, status, reason: &str| maas_crd::Condition {
+            type_: type_.into(),
+            status,
+            reason: reason.into(),
+            message: "m".into(),
+            last_transition_time: 0,
+            observed_generation: 1,
+        };
+        let mut status = Status { uid: 1, observed_generation: 1, ..Status::default() };
+        let text = "apiVersion: maas/v1\nkind: ModelDeployment\nspec:\n  model: {name: a, version: \"1\"}\n  payload: {path: /m}\n";
+        let stat = maas_store::Stat { czxid: 1, ..maas_store::Stat::default() };
+        let lacks = |status: &Status| {
+            let spec = maas_crd::parse_one(text.as_bytes());
+            let (namespace, name) = ("default".parse().unwrap(), "a-1".parse().unwrap());
+            unready(&Deployment { namespace, name, stat, spec, status: Some(status.clone()) }).unwrap()
+        };
+        assert_eq!(lacks(&status), "0 of 1 ready");
+        for (type_, when, reason) in [
+            ("Available", ConditionStatus::False, "TooFew"),
+            ("Progressing", ConditionStatus::False, "TooLate"),
+            ("ReplicaFailure", ConditionStatus::True, "PayloadMissing"),
+        ] {
+            status.conditions.push(condition(type_, when, reason));
+            assert_eq!(lacks(&status), format!("0 of 1 ready; {reason}: m"));
+        }
     }
 
     #[test]

@@ -142,6 +142,9 @@ fn fields_are_printed_and_ordered_by_paths() {
     let get = |words: &[&str]| tree.ctl(&[&["get", "md"], words].concat()).ok();
     assert_eq!(get(&["-o", "jsonpath={.items[*].metadata.name}"]), "dga-10.0 dga-9.0 squid");
     assert_eq!(get(&["squid", "-o", "jsonpath={.spec.replicas}"]), "2");
+    // One alone by its own name; a deployment's name stands for any number of instances.
+    let kind = |name: &str| tree.ctl(&["get", "instances", name, "-o", "jsonpath={.kind}"]).ok();
+    assert_eq!([kind("squid"), kind("squid/3-2")], ["List", "Instance"]);
     assert_eq!(
         get(&[
             "-o",

@@ -280,7 +280,7 @@ async fn whatever_is_wrong_with_a_model_is_said_and_harms_no_other() {
     assert!(maas.pids("sleep 1000").is_empty(), "no process of a removed model is left");
     assert_eq!(maas.endpoints(), endpoint, "the good model was neither restarted nor moved");
     let instances: Value = serde_json::from_str(&maas.ctl(&["get", "instances", "good", "-o", "json"]).good()).unwrap();
-    assert_eq!(instances["runner"]["restarts"], 0, "{instances}");
+    assert_eq!(instances["items"][0]["runner"]["restarts"], 0, "{instances}");
     assert_eq!(http(&format!("{}/apply?host=yahoo.com", endpoint[0].1)).await.unwrap().0, 200);
 }
 

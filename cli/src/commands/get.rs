@@ -192,7 +192,9 @@ pub(crate) fn print(mut found: Vec<Found>, query: &Query, look: &Look) -> anyhow
     if let Some(path) = &look.sort_by {
         found = sorted(found, path)?;
     }
-    let alone = query.targets.iter().map(|target| target.names.len()).sum::<usize>() == 1;
+    // By its own name, not by its deployment's, which names any number.
+    let named = |one: &Found| query.targets.iter().all(|target| target.names == [one.resource.name()]);
+    let alone = query.targets.len() == 1 && found.iter().all(named);
     let whole = |found: &[Found]| object::listed(found.iter().map(|one| one.resource.object()).collect(), alone);
     Ok(match &look.format {
         None | Some(Format::Wide) => tables(&found, query, look),
