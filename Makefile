@@ -11,7 +11,7 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema tools clean
+.PHONY: demo test lint bench verify build failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema docs tools clean
 
 demo: build
 	@e2e/demo.sh
@@ -69,6 +69,10 @@ failpoints: build
 
 schema:
 	MAAS_BLESS=1 $(CARGO) test --locked -p maas-crd
+
+# What the docs have of the program: the README's picture of the view.
+docs: tools
+	MAAS_BLESS=1 $(CARGO) test --locked -q -p maasctl --lib picture
 
 tools:
 	@e2e/check-tools.sh

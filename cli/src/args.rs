@@ -15,7 +15,7 @@ use crate::output::color::Color;
 
 pub(crate) use change::{Apply, Delete, DryRun, Scale};
 pub(crate) use config::{Config, Output as ContextOutput};
-pub(crate) use look::{ApiResources, Describe, Events, Get, KindFormat, Logs, Wait};
+pub(crate) use look::{ApiResources, Describe, Events, Get, KindFormat, Logs, Wait, Watch};
 pub(crate) use service::{Doctor, Report, Service, Start};
 pub(crate) use sync::{Reconcile, Sync, Syncs};
 
@@ -64,6 +64,13 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 }
 
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  maasctl watch                # the models of the default namespace
+  maasctl watch -n soc         # of another one; n changes it
+  maasctl watch -A             # of all
+  NO_COLOR=1 maasctl watch     # bold and reversed letters instead of colours";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -93,6 +100,12 @@ pub(crate) enum Command {
     Resume(Syncs),
     /// Let a sync look at its source now
     Reconcile(Reconcile),
+    /// Look at models, instances, endpoints and events on a full screen, as they change
+    ///
+    /// Drawn anew on every change that ZooKeeper tells of. ? lists the keys, among them describe, logs and scale.
+    /// Needs a terminal; `get -w` prints changes as lines.
+    #[command(verbatim_doc_comment, after_help = WATCH_EXAMPLES)]
+    Watch(Watch),
     /// Look at the cluster: what would keep the service from working, or take it down
     ///
     /// Looks at ZooKeeper, YARN, HDFS and the tree, side by side, each within seconds; leaves nothing behind.

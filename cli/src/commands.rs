@@ -19,6 +19,7 @@ mod scale;
 mod service;
 mod sync;
 mod wait;
+mod watch;
 mod watch_rows;
 
 use std::process::ExitCode;
@@ -73,6 +74,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Suspend(args) => sync::suspend(&settings, args).await,
             Command::Resume(args) => sync::resume(&settings, args).await,
             Command::Reconcile(args) => sync::reconcile(&settings, args).await,
+            Command::Watch(args) => watch::watch(&settings, args).await,
             Command::Doctor(args) => doctor::doctor(&settings, args).await,
             Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,

@@ -23,6 +23,7 @@ mod selector;
 mod settings;
 mod trace;
 mod tree;
+mod view;
 
 use std::ffi::OsString;
 use std::path::Path;

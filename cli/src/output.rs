@@ -4,6 +4,7 @@ pub(crate) mod age;
 pub(crate) mod color;
 pub(crate) mod describe;
 pub(crate) mod format;
+pub(crate) mod held;
 pub(crate) mod list;
 pub(crate) mod object;
 pub(crate) mod order;
@@ -41,7 +42,15 @@ pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
 
 /// Writes one line to stderr; there is nobody to tell when that fails.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    if !held::keep(text) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// Text of others, fit for a terminal: what would steer it becomes a space, what would turn the order of letters a mark.
+pub(crate) fn printable(text: &str) -> String {
+    let turns = |letter: char| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(char::is_control, " ").replace(turns, "\u{fffd}")
 }
 
 /// Milliseconds since 1970 by this machine's clock.

@@ -273,7 +273,7 @@ fn describe_tells_a_deployments_whole_state_in_kubectls_order() {
         "Conditions:            <none>",
         "CurrentRevision:       1",
         "Instances:",
-        "  3-1    1/1     Running   node1   http://node1:1",
+        "  3-1    1/1     Running   0          node1   http://node1:1",
         "Events:",
     ] {
         let found = text.lines().skip(at).position(|found| found == line);

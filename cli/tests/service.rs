@@ -5,6 +5,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
 mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
 #[path = "support/tree.rs"]
 mod tree_support;
 
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use maas_e2e::Cluster;
 use support::{Ran, command};
+use terminal::Terminal;
 use tree_support::{Tree, runtime};
 
 struct Site {
@@ -30,7 +33,9 @@ impl Site {
         let cluster = runtime().block_on(Cluster::builder().start()).unwrap();
         let tree = Tree::at(&cluster.quorum(), "/maas");
         let site = Self { cluster, tree, directory: tempfile::tempdir().unwrap() };
-        site.program("maas-operator", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.2; done");
+        // Its second file is named as a model's.
+        let second = "echo \"\u{1b}[31mword $i\" >> ${LOG_DIRS%%,*}/model.err";
+        site.program("maas-operator", &format!("i=0; while :; do i=$((i+1)); echo line $i; {second}; sleep 0.2; done"));
         site.program("maas-runner", "exit 0");
         site
     }
@@ -102,6 +107,7 @@ fn a_service_is_started_looked_at_and_stopped(site: &Site) {
     let again = site.run(&["service", "start"]).failed();
     assert_eq!(again, format!("error: {id} runs the service of /maas already: `maasctl service stop` ends it\n"));
     logs_are_read_from_the_node(site, &id);
+    logs_are_followed_on_the_screen(site);
 
     let stopped = site.run(&["service", "stop", "--timeout", "1s"]);
     assert_eq!((stopped.code, stopped.stdout.as_str()), (Some(0), format!("{id} killed\n").as_str()), "{stopped:?}");
@@ -136,6 +142,27 @@ fn logs_are_read_from_the_node(site: &Site, id: &str) {
     }
     follow.kill().unwrap();
     follow.wait().unwrap();
+}
+
+/// The same instance, in the full-screen view.
+fn logs_are_followed_on_the_screen(site: &Site) {
+    site.tree.apply("apiVersion: maas/v1\nkind: ModelDeployment\nspec:\n  model: {name: dga, version: \"1.0\"}\n  payload: {path: /m}\n").ok();
+    let mut screen = Terminal::run(80, 24, &["watch", "-z", &site.cluster.quorum()], &[]);
+    screen.see(&["> dga-1.0"]);
+    screen.see(&["3-1", "Running"]);
+    screen.keys("l");
+    screen.see(&["-- nothing was written yet"]);
+    screen.keys("o");
+    screen.see(&["model.err of dga-1.0/3-1 (following)"]);
+    screen.see(&["word "]);
+    let text = screen.text();
+    let last = text.lines().filter_map(|line| line.strip_prefix("word ")?.parse::<u32>().ok()).max().unwrap();
+    for number in last + 1..last + 8 {
+        screen.see(&[&format!("word {number}")]);
+    }
+    screen.keys("qq");
+    assert_eq!(screen.ended().0.code(), Some(0));
+    site.tree.ctl(&["delete", "dga-1.0"]).ok();
 }
 
 fn an_operator_that_does_not_work_is_told_and_killed(site: &Site) {

@@ -199,3 +199,11 @@ fn event_type(text: &str) -> Result<EventKind, String> {
         _ => Err("valid --types are Normal and Warning".to_owned()),
     }
 }
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// In every namespace
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+}

@@ -17,7 +17,8 @@ use crate::node_logs::{Cursor, tail, unwrap};
 use crate::output;
 use crate::settings::Settings;
 
-const POLL: Duration = Duration::from_millis(500);
+/// A file is looked at this often.
+pub(super) const POLL: Duration = Duration::from_millis(500);
 /// Asked for beyond what is new, as a file grows between its listing and its reading.
 const SLACK: u64 = 64 * 1024;
 
@@ -74,7 +75,7 @@ async fn running(store: &Store, namespace: &Namespace, wanted: &Wanted) -> anyho
 async fn once(running: &BTreeMap<Iid, LogDirectory>, wanted: &Wanted) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for (iid, directory) in running {
-        match whole(directory, wanted).await {
+        match whole(directory, &wanted.file).await {
             Ok(text) => {
                 let text = tail(&text, wanted.tail.unwrap_or(usize::MAX));
                 let marked = if running.len() > 1 { Lines::marked(*iid) } else { Lines::plain() };
@@ -89,13 +90,13 @@ async fn once(running: &BTreeMap<Iid, LogDirectory>, wanted: &Wanted) -> anyhow:
     Ok(code)
 }
 
-async fn whole(directory: &LogDirectory, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
+async fn whole(directory: &LogDirectory, file: &str) -> anyhow::Result<Vec<u8>> {
     let files = directory.files().await?;
-    if !files.iter().any(|(name, _)| *name == wanted.file) {
+    if !files.iter().any(|(name, _)| name == file) {
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        bail!("there is no file {}, only {}", wanted.file, names.join(", "));
+        bail!("there is no file {file}, only {}", names.join(", "));
     }
-    let answer = directory.last(&wanted.file, MAX_PIECE).await?;
+    let answer = directory.last(file, MAX_PIECE).await?;
     let piece = unwrap(&answer, MAX_PIECE).context("the NodeManager's answer has another shape than Hadoop 3's")?;
     Ok(piece.bytes.to_vec())
 }
@@ -141,7 +142,7 @@ impl Lines {
 }
 
 /// One instance being followed.
-struct Followed {
+pub(super) struct Followed {
     directory: LogDirectory,
     cursor: Option<Cursor>,
     lines: Lines,
@@ -173,14 +174,14 @@ async fn follow(store: &Store, namespace: &Namespace, wanted: &Wanted) -> anyhow
             // One that was there at the start is tailed, a later one is printed from its start.
             let cursor = (begun.contains(&iid) || !first).then(Cursor::default);
             let lines = if several || begun.len() > 1 { Lines::marked(iid) } else { Lines::plain() };
-            followed.entry(iid).or_insert_with(|| Followed { directory, cursor, lines, complaint: None });
+            followed.entry(iid).or_insert_with(|| Followed { cursor, lines, ..Followed::new(directory) });
             begun.insert(iid);
         }
         if several {
             followed.iter_mut().for_each(|(iid, one)| one.lines.mark = format!("[{iid}] "));
         }
         for (iid, one) in &mut followed {
-            match one.step(wanted).await {
+            match one.step(&wanted.file, wanted.tail.unwrap_or(usize::MAX)).await {
                 Ok(text) => {
                     one.complaint = None;
                     output::bytes(&text)?;
@@ -200,18 +201,24 @@ async fn follow(store: &Store, namespace: &Namespace, wanted: &Wanted) -> anyhow
 }
 
 impl Followed {
-    async fn step(&mut self, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
+    /// From the file's last lines on.
+    pub(super) fn new(directory: LogDirectory) -> Self {
+        Self { directory, cursor: None, lines: Lines::plain(), complaint: None }
+    }
+
+    /// The whole lines that were added; the first time, the last `lines` of those that were there.
+    pub(super) async fn step(&mut self, file: &str, lines: usize) -> anyhow::Result<Vec<u8>> {
         let files = self.directory.files().await?;
         // The file is made with the model's first words.
-        let Some((_, length)) = files.into_iter().find(|(name, _)| *name == wanted.file) else { return Ok(Vec::new()) };
+        let Some((_, length)) = files.into_iter().find(|(name, _)| name == file) else { return Ok(Vec::new()) };
         let Some(cursor) = &mut self.cursor else {
-            let text = whole(&self.directory, wanted).await?;
+            let text = whole(&self.directory, file).await?;
             self.cursor = Some(Cursor::new(text.len() as u64));
-            return Ok(self.lines.push(tail(&text, wanted.tail.unwrap_or(usize::MAX))));
+            return Ok(self.lines.push(tail(&text, lines)));
         };
         let Some(new) = cursor.ask(length) else { return Ok(Vec::new()) };
         let asked = new.saturating_add(SLACK).min(MAX_PIECE);
-        let answer = self.directory.last(&wanted.file, asked).await?;
+        let answer = self.directory.last(file, asked).await?;
         let piece = unwrap(&answer, asked).context("the NodeManager's answer has another shape than Hadoop 3's")?;
         Ok(self.lines.push(cursor.take(&piece)))
     }

@@ -44,7 +44,7 @@ pub(crate) async fn scale(settings: &Settings, args: Scale) -> anyhow::Result<Ex
 }
 
 /// An absolute number may be written twice without harm, so a lost answer needs no more than reading again.
-async fn set(store: &Store, namespace: &Namespace, name: &Name, replicas: u32) -> anyhow::Result<()> {
+pub(super) async fn set(store: &Store, namespace: &Namespace, name: &Name, replicas: u32) -> anyhow::Result<()> {
     settle(store, async || {
         let read = get_spec(store, namespace, name).await?.ok_or_else(|| NotFound(name.to_string()))?;
         let stored = maas_crd::parse_one(&read.text)

@@ -95,15 +95,16 @@ pub(crate) fn deployment(of: &Deployment, instances: &[Instance], events: &[Happ
     let number = |number: Option<u32>| number.map_or_else(|| "<none>".to_owned(), |number| number.to_string());
     page.line("CurrentRevision", &number(status.current_revision));
     page.line("UpdateRevision", &number(status.update_revision));
-    let mut table = Table::new(["Name", "Ready", "Status", "Node", "URL", "Message"]);
+    let mut table = Table::new(["Name", "Ready", "Status", "Restarts", "Node", "URL", "Message"]);
     for instance in instances {
         table.push(vec![
             instance.iid.to_string(),
             ready(instance).into(),
             state(instance).into(),
+            restarts(instance, now_ms),
             instance.runner.as_ref().map_or("<none>", |runner| &runner.node).to_owned(),
             instance.endpoint.as_ref().map_or("<none>", |endpoint| &endpoint.url).to_owned(),
-            lacks(instance).map_or(String::new(), |lacks| format!("{}: {}", lacks.reason, lacks.message)),
+            message(instance),
         ]);
     }
     page.table("Instances", &table);
@@ -186,11 +187,21 @@ pub(crate) fn instance(of: &Instance, events: &[Happened], now_ms: i64) -> Strin
 }
 
 /// `Crashed, exit code 3`.
-fn ended(exit: &Exit) -> String {
+pub(crate) fn ended(exit: &Exit) -> String {
     match (exit.code, exit.signal) {
         (Some(code), _) => format!("{}, exit code {code}", exit.reason),
         (None, Some(signal)) => format!("{}, signal {signal}", exit.reason),
         (None, None) => exit.reason.clone(),
+    }
+}
+
+/// What it lacks, else how it ended last.
+fn message(instance: &Instance) -> String {
+    let exit = || instance.runner.as_ref()?.last_exit.as_ref();
+    match (lacks(instance), exit()) {
+        (Some(lacks), _) => format!("{}: {}", lacks.reason, lacks.message),
+        (None, Some(exit)) => format!("last exit: {}", ended(exit)),
+        (None, None) => String::new(),
     }
 }
 

@@ -43,12 +43,21 @@ impl From<Output> for Ran {
     }
 }
 
+/// What maasctl reads of its environment.
+pub const VARIABLES: [&str; 8] = [
+    "MAAS_ZOOKEEPER",
+    "MAAS_ROOT",
+    "MAAS_NAMESPACE",
+    "MAAS_LIBEXEC",
+    "NO_COLOR",
+    "HADOOP_CONF_DIR",
+    "HADOOP_HOME",
+    "HADOOP_USER_NAME",
+];
+
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maasctl"));
-    for name in ["MAAS_ZOOKEEPER", "MAAS_ROOT", "MAAS_NAMESPACE", "MAAS_LIBEXEC", "NO_COLOR"] {
-        command.env_remove(name);
-    }
-    for name in ["HADOOP_CONF_DIR", "HADOOP_HOME", "HADOOP_USER_NAME"] {
+    for name in VARIABLES {
         command.env_remove(name);
     }
     // The developer's own contexts are not read.

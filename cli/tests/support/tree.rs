@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use maas_crd::{Iid, Name, Namespace, Status};
 use maas_e2e::Cluster;
 use maas_store::{
-    Config, Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Op, Phase, RunnerReport, Store,
+    Config, Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Op, Phase, RunnerReport, Stat, Store,
     encode_status,
 };
 use tokio::runtime::Runtime;
@@ -91,7 +91,8 @@ impl Tree {
         }
     }
 
-    fn plant(&self, node: &Node, data: &[u8]) {
+    /// Any node, with the folders above it.
+    pub fn plant(&self, node: &Node, data: &[u8]) {
         runtime().block_on(self.store.init()).unwrap();
         for parent in node.parents() {
             let path = self.store.path(&parent);
@@ -119,7 +120,7 @@ impl Tree {
     pub fn plant_ready(&self, name: &str, replicas: u32) {
         let (namespace, name): (Namespace, Name) = (Namespace::default(), name.parse().unwrap());
         let spec = Node::Spec { namespace: namespace.clone(), name: name.clone() };
-        let (_, stat) = runtime().block_on(self.store.get(&self.store.path(&spec))).unwrap().unwrap();
+        let (_, stat) = self.read(&spec);
         let status = Status {
             uid: stat.czxid,
             observed_generation: i64::from(stat.version) + 1,
@@ -247,10 +248,15 @@ impl Tree {
         runtime().block_on(self.store.get(path)).unwrap().map(|(data, _)| data)
     }
 
+    /// A node that must be there.
+    pub fn read(&self, node: &Node) -> (Vec<u8>, Stat) {
+        runtime().block_on(self.store.get(&self.store.path(node))).unwrap().unwrap()
+    }
+
     /// The stored manifest.
     pub fn spec(&self, name: &str) -> String {
         let node = Node::Spec { namespace: Namespace::default(), name: name.parse().unwrap() };
-        let (text, _) = runtime().block_on(self.store.get(&self.store.path(&node))).unwrap().unwrap();
+        let (text, _) = self.read(&node);
         String::from_utf8(text).unwrap()
     }
 }
