@@ -312,6 +312,9 @@ impl Core {
                         memory.unsure.retain(|_, unsure| unsure.lists >= self.lists);
                     }
                 }
+                for key in self.cache.listed(&self.settings.root, self.lists) {
+                    self.turns.dirty(&key);
+                }
                 None
             }
         };
@@ -464,7 +467,7 @@ impl Core {
             }
         });
         if !seeded(Bug::OwnWritesForgotten) {
-            self.cache.applied(&self.settings.root, &plan.ops, &done);
+            self.cache.applied(&self.settings.root, &plan.ops, &done, self.lists);
         }
         self.act(now, &plan.key, &plan.acts, out);
     }

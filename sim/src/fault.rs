@@ -4,6 +4,9 @@ use hadoop_yarn::ContainerId;
 
 use crate::World;
 
+/// Long enough for instances to come and go.
+const SLOW: u64 = 400;
+
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -19,6 +22,8 @@ pub enum Fault {
     CrashAfter(usize),
     /// The mirror is lost for a second at the n-th commit.
     MirrorLost(usize),
+    /// The operator's mirror looks late at what the n-th commit and others change.
+    MirrorSlow(usize),
     /// The operator's session expires at the n-th commit, which is not applied.
     SessionExpired(usize),
     /// The session of some runner expires at the n-th commit.
@@ -62,7 +67,7 @@ impl Steps {
         let mut all = Vec::new();
         for n in 0..self.commits {
             all.extend([CommitAnswerLost(n), CommitLost(n), CommitUnsent(n), CrashBefore(n), CrashAfter(n)]);
-            all.extend([MirrorLost(n), SessionExpired(n), RunnerExpired(n), ContainerKilled(n)]);
+            all.extend([MirrorLost(n), MirrorSlow(n), SessionExpired(n), RunnerExpired(n), ContainerKilled(n)]);
             all.extend([3_000, 20_000].map(|pause| Superseded(n, pause)));
             all.extend([3_000, 20_000].map(|pause| CommitLate(n, pause)));
         }
@@ -84,6 +89,9 @@ impl World {
         let some = |w: &Self| -> Option<ContainerId> { w.runners.keys().nth(at % w.runners.len().max(1)).copied() };
         if self.hits(Fault::MirrorLost(at)) {
             self.lose_mirror(n, 1_000);
+        }
+        if self.hits(Fault::MirrorSlow(at)) {
+            self.slots[n].mirror.slow = SLOW;
         }
         if self.hits(Fault::SessionExpired(at)) {
             self.expire_operator(n);

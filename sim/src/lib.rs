@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod fault;
+pub mod mirror;
 pub mod operator;
 pub mod oracle;
 pub mod runner;
@@ -48,6 +49,8 @@ pub enum Occurrence {
     NewAttempt,
     Relist(usize),
     ListAgain(usize),
+    /// A mirror of such a connection reads on.
+    Mirror(usize, u64),
     Resume(usize),
 }
 
@@ -284,6 +287,7 @@ impl World {
                 self.boot(attempt, "b");
             }
             Occurrence::Relist(n) => self.relist(n),
+            Occurrence::Mirror(n, connection) => self.step_mirror(n, connection),
             Occurrence::ListAgain(n) => {
                 if self.slots[n].alive && !self.slots[n].lost {
                     self.list(n);

@@ -1,6 +1,6 @@
 //! Operator processes: the real core, what it is told and what it has done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hadoop_yarn::{AllocateRequest, Container, ContainerId};
 use maas_operator::core::Core;
@@ -10,6 +10,7 @@ use maas_store::twin::Session;
 use maas_store::{Change, CommitError, Node, Op};
 
 use crate::fault::Fault;
+use crate::mirror::Mirror;
 use crate::runner::{self, Runner};
 use crate::yarn::Start;
 use crate::{Occurrence, SESSION, World, root};
@@ -26,9 +27,7 @@ pub struct Slot {
     pub(crate) cut: bool,
     /// What it was told last is a whole view.
     pub(crate) view: bool,
-    /// Paths told to it: what a list no longer has is told as gone.
-    pub(crate) known: BTreeSet<String>,
-    pub(crate) mirror_at: u64,
+    pub(crate) mirror: Mirror,
     commit_at: u64,
     pub alive: bool,
     pub exit: Option<i32>,
@@ -56,8 +55,7 @@ impl Slot {
             lost: false,
             cut: false,
             view: false,
-            known: BTreeSet::new(),
-            mirror_at: 0,
+            mirror: Mirror::default(),
             commit_at: 0,
             alive: true,
             exit: None,
@@ -201,7 +199,7 @@ impl World {
                 self.slots[n].following = true;
                 self.later(crate::RELIST, Occurrence::ListAgain(n));
                 if !self.slots[n].lost {
-                    self.list(n);
+                    self.follow(n);
                 }
             }
             Effect::Commit(tag, ops) => {

@@ -1,11 +1,8 @@
 //! The tree as users write it and operators see it.
 
-use maas_operator::core::event::Event;
 use maas_store::{Change, Op};
 
 use crate::{Occurrence, World, runner};
-
-const FOLLOWED: [&str; 8] = ["specs", "status", "revisions", "instances", "endpoints", "events", "operator", "service"];
 
 impl World {
     /// A user's write; it must be accepted.
@@ -39,20 +36,7 @@ impl World {
     /// Tells everyone who watches.
     pub fn changed(&mut self, paths: &[String]) {
         for path in paths {
-            let change = match self.tree.get(path) {
-                Some((data, stat)) => Change::Put { path: path.clone(), data: data.to_vec(), stat },
-                None => Change::Gone { path: path.clone() },
-            };
-            let followed = FOLLOWED.iter().any(|f| path.starts_with(&format!("/maas/{f}/")));
-            for n in 0..self.slots.len() {
-                if followed && self.slots[n].following && !self.slots[n].lost {
-                    match &change {
-                        Change::Put { path, .. } => drop(self.slots[n].known.insert(path.clone())),
-                        _ => drop(self.slots[n].known.remove(path)),
-                    }
-                    self.mirrored(n, 2, change.clone());
-                }
-            }
+            self.notice(path);
             let concerned = self.runners.iter().find(|(_, r)| r.record_path() == path).map(|(id, _)| *id);
             if let Some(id) = concerned {
                 self.later(2, Occurrence::Runner(id, runner::Step::Look));
@@ -64,40 +48,11 @@ impl World {
         }
     }
 
-    /// A mirror tells in order.
-    fn mirrored(&mut self, n: usize, after: u64, change: Change) {
-        let at = self.now + self.jitter(after);
-        let slot = &mut self.slots[n];
-        slot.mirror_at = slot.mirror_at.max(at);
-        let at = slot.mirror_at;
-        self.at(at, Occurrence::Core(n, Event::Tree(change)));
-    }
-
-    pub(crate) fn list(&mut self, n: usize) {
-        let mut events = vec![Change::Session { id: self.slots[n].session }, Change::Listing];
-        let mut vanished = std::mem::take(&mut self.slots[n].known);
-        let mut puts = Vec::new();
-        for folder in FOLLOWED {
-            let top = format!("/maas/{folder}");
-            for (path, data, stat) in self.tree.list(&top) {
-                let (path, data): (String, Vec<u8>) = (path.to_owned(), data.to_vec());
-                vanished.remove(&path);
-                self.slots[n].known.insert(path.clone());
-                puts.push(Change::Put { path, data, stat });
-            }
-        }
-        events.extend(vanished.into_iter().rev().map(|path| Change::Gone { path }));
-        events.extend(puts);
-        events.push(Change::Listed);
-        for change in events {
-            self.mirrored(n, 3, change);
-        }
-    }
-
     /// The mirror of an operator is lost for some time; it writes on.
     pub fn lose_mirror(&mut self, n: usize, how_long: u64) {
         self.slots[n].lost = true;
-        self.mirrored(n, 1, Change::Lost);
+        self.void(n);
+        self.tell_of(n, 1, Change::Lost);
         self.later(how_long, Occurrence::Relist(n));
     }
 
@@ -129,7 +84,7 @@ impl World {
         let slot = &mut self.slots[n];
         (slot.lost, slot.cut, slot.expired) = (false, false, false);
         if slot.alive && slot.following {
-            self.list(n);
+            self.follow(n);
         }
     }
 

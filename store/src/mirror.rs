@@ -50,7 +50,7 @@ pub enum Change {
         /// Its stat.
         stat: Stat,
     },
-    /// A node is no more.
+    /// A node is no more; perhaps one that came and went without having been told.
     Gone {
         /// Its path.
         path: String,
@@ -272,8 +272,8 @@ impl Follower {
             match node {
                 Some((_, stat)) if self.known.get(&path) == Some(&stat.mzxid) => {}
                 Some((data, stat)) => self.outbox.push_back(Change::Put { path, data, stat }),
-                None if self.known.contains_key(&path) => self.outbox.push_back(Change::Gone { path }),
-                None => {}
+                // Also of one that was never told: who made it knows it, and may not know that it is gone.
+                None => self.outbox.push_back(Change::Gone { path }),
             }
         }
         Ok(())

@@ -151,3 +151,18 @@ async fn a_mirror_says_lost_while_the_server_is_away_and_once_only() {
     // The session outlives a restart of the server, and nothing changed.
     assert_eq!(after, [Change::Session { id: session }, Change::Listing, Change::Listed]);
 }
+
+/// Whoever made a node may know it ahead of the mirror, and need the word that it is gone.
+#[tokio::test]
+async fn the_end_of_a_node_that_was_never_told_is_told() {
+    let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
+    let store = Store::open(Config::new(cluster.quorum())).await.unwrap();
+    store.init().await.unwrap();
+    let mut mirror = mirror(&store, vec!["/maas/specs".to_owned()]);
+    until(&mut mirror, &mut BTreeMap::new(), |view| view.contains_key("/maas/specs")).await;
+    let path = "/maas/specs/brief".to_owned();
+    store.commit(&[create(&path, ""), Op::Delete { path: path.clone(), version: None }]).await.unwrap();
+    let gone = Change::Gone { path };
+    let told = timeout(Duration::from_secs(30), async { while mirror.next().await != gone {} });
+    assert!(told.await.is_ok(), "nobody told that it is gone");
+}

@@ -45,11 +45,20 @@ pub(crate) struct Cache {
     owners: BTreeMap<Iid, Key>,
     /// How many specs, revisions and instances there are.
     standing: usize,
+    /// Znodes of which only our own write has told, and how many lists had begun then. The mirror does not say that one is
+    /// gone which it never knew, when the word of that was lost with a connection.
+    unheard: BTreeMap<String, u64>,
 }
 
 impl Cache {
-    /// Takes a znode in; an older state than the one known is dropped. Returns the deployment it belongs to.
+    /// Takes in what the mirror tells of a znode; an older state than the one known is dropped. Returns the deployment it
+    /// belongs to.
     pub(crate) fn put(&mut self, root: &Root, path: &str, data: &[u8], stat: Stat) -> Option<Key> {
+        self.unheard.remove(path);
+        self.take(root, path, data, stat)
+    }
+
+    fn take(&mut self, root: &Root, path: &str, data: &[u8], stat: Stat) -> Option<Key> {
         let older = self.entries.get(path).is_some_and(|known| known.stat.mzxid > stat.mzxid);
         if older && !seeded(Bug::OlderStateWins) {
             return None;
@@ -71,6 +80,7 @@ impl Cache {
         if let Some(before) = self.entries.remove(path) {
             self.standing -= usize::from(before.value.stands());
         }
+        self.unheard.remove(path);
         let node = Node::parse(root, path)?;
         if let Node::Instance { iid, .. } = &node {
             self.owners.remove(iid);
@@ -78,12 +88,25 @@ impl Cache {
         key_of(&node)
     }
 
-    /// Takes an accepted multi of our own in, ahead of the mirror.
-    pub(crate) fn applied(&mut self, root: &Root, ops: &[Op], done: &[Done]) {
+    /// A list is whole, the last of so many that have begun: what only our own write has told of and two lists did not
+    /// name, of which at least the second was read after the write, is gone. Returns the deployments that it belonged to.
+    pub(crate) fn listed(&mut self, root: &Root, lists: u64) -> BTreeSet<Key> {
+        let missed = self.unheard.iter().filter(|(_, then)| **then + 2 <= lists).map(|(path, _)| path.clone());
+        let missed: Vec<String> = missed.collect();
+        missed.iter().filter_map(|path| self.gone(root, path)).collect()
+    }
+
+    /// Takes an accepted multi of our own in, ahead of the mirror, when so many lists have begun.
+    pub(crate) fn applied(&mut self, root: &Root, ops: &[Op], done: &[Done], lists: u64) {
         for (op, done) in ops.iter().zip(done) {
+            if let (Op::Create { path, .. }, Done::Created(_)) = (op, done)
+                && !self.entries.contains_key(path)
+            {
+                self.unheard.insert(path.clone(), lists);
+            }
             match (op, done) {
                 (Op::Create { path, data, .. } | Op::Set { path, data, .. }, Done::Created(stat) | Done::Set(stat)) => {
-                    self.put(root, path, data, *stat);
+                    self.take(root, path, data, *stat);
                 }
                 (Op::Delete { path, .. }, _) => {
                     self.gone(root, path);
@@ -354,5 +377,27 @@ fn key_of(node: &Node) -> Option<Key> {
         | Node::InstancesOf { namespace, name }
         | Node::EndpointsOf { namespace, name } => Some(Key { namespace: namespace.clone(), name: name.clone() }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_our_own_write_told_goes_when_two_lists_do_not_name_it() {
+        let (root, mut cache) = (Root::default(), Cache::default());
+        let paths = ["/maas/revisions/default/dga", "/maas/instances/default/dga"].map(str::to_owned);
+        let create = |path: &String| Op::Create { path: path.clone(), data: Vec::new(), ephemeral: false };
+        let stat = Stat { mzxid: 7, ..Stat::default() };
+        cache.applied(&root, &paths.each_ref().map(create), &[Done::Created(stat); 2], 3);
+        cache.put(&root, &paths[1], b"", stat);
+        // The fourth list may have been read before the write, and told after its answer.
+        assert!(cache.listed(&root, 4).is_empty());
+        assert!(cache.entries.contains_key(&paths[0]));
+        assert_eq!(cache.listed(&root, 5).len(), 1);
+        assert_eq!(cache.entries.keys().collect::<Vec<_>>(), [&paths[1]], "the mirror has told of this one");
+        assert!(cache.listed(&root, 9).is_empty());
     }
 }
