@@ -49,6 +49,17 @@ impl Root {
     }
 }
 
+/// Whether a server takes this as a path, as `PathUtils.validatePath` has it, which counts UTF-16 units: what takes two of
+/// them is refused.
+pub(crate) fn is_path(path: &str) -> bool {
+    let allowed = |c: char| {
+        !matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}')
+            && c.len_utf16() == 1
+    };
+    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
+        && path.chars().all(allowed)
+}
+
 /// The path above a path; `/` is its own.
 pub(crate) fn parent(path: &str) -> &str {
     match path.rfind('/') {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::op::{CommitError, Done, Op, Refusal, Stat, check_size};
-use crate::path::{is_within, parent};
+use crate::path::{is_path, is_within, parent};
 
 /// A session of the twin.
 pub type Session = i64;
@@ -29,16 +29,6 @@ impl Default for Tree {
         let root = Entry { data: Vec::new(), stat: Stat::default() };
         Self { nodes: BTreeMap::from([("/".to_owned(), root)]), sessions: BTreeSet::new(), last_session: 0, zxid: 0 }
     }
-}
-
-/// As `PathUtils.validatePath` has it, which counts UTF-16 units: what takes two of them is refused.
-fn is_path(path: &str) -> bool {
-    let allowed = |c: char| {
-        !matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}')
-            && c.len_utf16() == 1
-    };
-    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
-        && path.chars().all(allowed)
 }
 
 impl Tree {

@@ -5,7 +5,7 @@ use zookeeper_client as zk;
 
 use crate::acl::Above;
 use crate::op::{CommitError, Done, Op, Refusal, Stat, check_size};
-use crate::path::Node;
+use crate::path::{Node, is_path};
 use crate::read::{ReadError, stat_of, told};
 use crate::session::Store;
 
@@ -130,6 +130,8 @@ fn add(writer: &mut zk::MultiWriter<'_>, op: &Op, above: &Above<'_>) -> Result<(
             let mode = if *ephemeral { zk::CreateMode::Ephemeral } else { zk::CreateMode::Persistent };
             writer.add_create(path, data, &mode.with_acls(zk::Acls::new(list)))
         }
+        // The server says of what is no path that it is none, before it looks for a parent.
+        (Op::Create { path, .. }, Above::Missing(_)) if !is_path(path) => writer.add_check_version(path, NO_VERSION),
         // In place of the create, which would be refused for this: its answer comes in its place among the operations'.
         // The parent that someone makes just now is another's answer, since the node must have that parent's list.
         (Op::Create { .. }, Above::Missing(parent)) => writer.add_check_version(parent, NO_VERSION),

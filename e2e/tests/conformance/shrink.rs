@@ -1,4 +1,4 @@
-//! A script that fails, made shorter: what can be left out is left out.
+//! A script that fails, made shorter: what can be left out is left out. What remains fails for the same reason.
 
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,27 @@ pub async fn shrink<T: Clone>(script: &[T], time: Duration, fails: impl AsyncFn(
     script
 }
 
+/// What a disagreement is about: its words up to what either side says, and of a refusal that too; without numbers,
+/// which depend on the run.
+pub fn gist(what: &str) -> String {
+    let sides = [": really", ": the server"].iter().filter_map(|said| what.find(said)).min();
+    let end = sides.filter(|_| !what.starts_with("refusal")).unwrap_or(what.len());
+    what.get(..end).unwrap_or(what).chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
 /// A script as one reads it.
 pub fn story<T: std::fmt::Debug>(script: &[T]) -> String {
     script.iter().enumerate().map(|(n, step)| format!("{n:>4}  {step:?}\n")).collect()
+}
+
+#[test]
+fn a_disagreement_is_told_from_another() {
+    let refused =
+        |real: &str| gist(&format!("refusal: the server says (Some(0), {real:?}), the twin (Some(0), \"Other\")"));
+    assert_ne!(refused("NoNode"), refused("NodeExists"));
+    let mirror = |n: u32| gist(&format!("mirror {n} of /run{n}/p: the server says {n:?}, the twin None"));
+    assert_eq!(mirror(1), mirror(20));
+    assert_eq!(gist("Release(3): granted: really {}, simulated {1}"), "Release(): granted");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod script;
 
 use std::time::Duration;
 
-use crate::shrink::{shrink, story};
+use crate::shrink::{gist, shrink, story};
 use pair::run;
 use real::Real;
 use script::random;
@@ -22,7 +22,9 @@ async fn the_simulated_resource_manager_and_a_real_one_do_alike() {
         Err((at, first)) => {
             println!("seed {seed}, step {at}: {first}");
             let time = Duration::from_secs(crate::setting("CONFORMANCE_SHRINK_S", 120));
-            let short = shrink(&script[..=at], time, async |script| run(&real, script).await.is_err()).await;
+            let about = gist(&first);
+            let alike = async |script: &[_]| run(&real, script).await.is_err_and(|(_, what)| gist(&what) == about);
+            let short = shrink(&script[..=at], time, alike).await;
             panic!("seed {seed}, step {at}: {first}\n\nThe shortest script that fails:\n{}", story(&short));
         }
     }

@@ -27,6 +27,13 @@ pub struct Disagreement {
     what: String,
 }
 
+impl Disagreement {
+    /// In what the two did not agree, over how the script came there.
+    pub fn about(&self) -> String {
+        crate::shrink::gist(&self.what)
+    }
+}
+
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "step {}: {}", self.step, self.what)

@@ -106,12 +106,14 @@ pub fn curated() -> Vec<Step> {
         vec![create("/g", false), create("/g/h", true), delete("/g/h", Some(0)), delete("/g", Some(0))],
         vec![create("/g", true), set("/g", Some(0)), delete("/g", Some(1)), create("/g", false), check("/g", 0)],
         vec![create("/g/h", true), delete("/g", None)],
-        // Paths that are none, below a node that exists: else the store finds first that there is no parent.
+        // Paths that are none, below a node that exists and below none.
         vec![create("/b", false)],
         vec![create("/b//c", false)],
         vec![create("/b/", false)],
         vec![create("/b/./c", false)],
         vec![create("/b/..", false)],
+        vec![create("/nothing/..", false)],
+        vec![create("/nothing/..", true), create("/b", false)],
         vec![create("/ü\u{202e}", false)],
         vec![create("/a b", false), create("/a b/%2f", false)],
     ];
