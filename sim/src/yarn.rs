@@ -28,6 +28,28 @@ pub struct Known {
     pub started: Option<u64>,
 }
 
+/// What a NodeManager has of a container that it has started and that is over.
+///
+/// It has it in memory until the ResourceManager says that the master knows, which is once the master's next heartbeat has
+/// come (`RMAppAttemptImpl.pullJustFinishedContainers`), and on disk for ten minutes more
+/// (`yarn.nodemanager.duration-to-track-stopped-containers`; longer than runs here). What is in memory it tells to every
+/// ResourceManager that starts (`NodeStatusUpdaterImpl.getNMContainerStatuses`), and that one tells the master
+/// (`RMContainerImpl.ContainerRecoveredTransition`). A NodeManager that starts has all in memory again that is on disk.
+#[derive(Clone, Debug, PartialEq)]
+struct Kept {
+    node: NodeId,
+    status: i32,
+    /// How the process ended, which is what the disk has, whoever ended it and why.
+    process: i32,
+    in_memory: bool,
+}
+
+/// A process that a NodeManager ended by SIGTERM.
+const TERMINATED: i32 = 143;
+/// `ContainerExitStatus.KILLED_BY_APPMASTER` and `KILLED_BY_RESOURCEMANAGER`.
+const BY_MASTER: i32 = -105;
+const BY_RESOURCE_MANAGER: i32 = -106;
+
 /// Priority and allocation request id.
 pub type AskKey = (i32, i64);
 
@@ -51,13 +73,16 @@ pub struct Yarn {
     /// Containers of earlier attempts are told with a later heartbeat, not with the registration.
     pub late: bool,
     /// Granted, and not seen to end by a NodeManager: a start may still be taken there.
-    pub startable: BTreeSet<ContainerId>,
+    startable: BTreeMap<ContainerId, NodeId>,
     /// What the next containers of an ask are, as far as they fit there: a run beside a real scheduler has its choices.
     pub places: BTreeMap<AskKey, VecDeque<(NodeId, ContainerId)>>,
     /// Where the next reservation goes; the node with most room unless said.
     pub reserve_on: Option<NodeId>,
     /// Started by a NodeManager at some time.
     taken: BTreeSet<ContainerId>,
+    kept: BTreeMap<ContainerId, Kept>,
+    /// Nodes that this ResourceManager has taken for lost.
+    lost: BTreeSet<NodeId>,
     registered: bool,
     response_id: i32,
     last: Option<AllocateResponse>,
@@ -82,10 +107,12 @@ impl Yarn {
             asks: BTreeMap::new(),
             down: false,
             late: false,
-            startable: BTreeSet::new(),
+            startable: BTreeMap::new(),
             places: BTreeMap::new(),
             reserve_on: None,
             taken: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            lost: BTreeSet::new(),
             registered: false,
             response_id: 0,
             last: None,
@@ -181,8 +208,11 @@ impl Yarn {
                 }
             }
         }
+        for status in self.last.take().into_iter().flat_map(|last| last.completed) {
+            self.forget(status.id);
+        }
         for id in &request.releases {
-            self.end(*id, -100, "released");
+            self.over(*id, -100, "released", BY_RESOURCE_MANAGER, TERMINATED);
         }
         self.response_id += 1;
         let response = AllocateResponse {
@@ -253,9 +283,9 @@ impl Yarn {
             allocation_request_id: key.1,
             ..Container::default()
         };
+        self.startable.insert(id, container.node.clone());
         self.containers.insert(id, Known { container: container.clone(), started: None });
         self.allocated.push(container);
-        self.startable.insert(id);
         if let Some((_, n)) = self.asks.get_mut(&key) {
             *n -= 1;
             if *n == 0 {
@@ -267,12 +297,14 @@ impl Yarn {
     /// A NodeManager is told to start a container. It takes each once, and says of a second start that it has had the first,
     /// also when that one is over (`ContainerManagerImpl`, "Attempt to relaunch the same container").
     pub fn start(&mut self, id: ContainerId, now: u64) -> Start {
-        if !self.startable.remove(&id) {
+        let Some(node) = self.startable.remove(&id) else {
             return if self.taken.contains(&id) { Start::Again } else { Start::Refused };
-        }
+        };
         self.taken.insert(id);
-        if let Some(known) = self.containers.get_mut(&id) {
-            known.started.get_or_insert(now);
+        match self.containers.get_mut(&id) {
+            Some(known) => _ = known.started.get_or_insert(now),
+            // The ResourceManager has it ended as soon as it hears of it.
+            None => self.keep(id, node, BY_RESOURCE_MANAGER, TERMINATED, false),
         }
         Start::Begun
     }
@@ -282,31 +314,65 @@ impl Yarn {
     pub fn stop(&mut self, id: ContainerId) -> bool {
         let had = self.taken.contains(&id);
         if had {
-            self.end(id, -105, "stopped");
+            self.over(id, BY_MASTER, "stopped", BY_MASTER, TERMINATED);
         }
         had
     }
 
-    /// A container is over; whether the ResourceManager knew it.
+    /// A container's process has ended; whether the ResourceManager knew it.
     pub fn end(&mut self, id: ContainerId, exit_status: i32, words: &str) -> bool {
+        self.over(id, exit_status, words, exit_status, exit_status)
+    }
+
+    /// A container is over, for the ResourceManager with the first status, for its NodeManager, if it was started, with the
+    /// second, and on that one's disk with the third.
+    fn over(&mut self, id: ContainerId, exit_status: i32, words: &str, status: i32, process: i32) -> bool {
         self.previous.retain(|c| c.id != id);
-        self.orphans.remove(&id);
+        let orphan = self.orphans.remove(&id).map(|(known, _)| known);
         let known = self.containers.remove(&id);
+        if let Some(known) = known.as_ref().or(orphan.as_ref()).filter(|k| k.started.is_some()) {
+            self.keep(id, known.container.node.clone(), status, process, true);
+        }
         if let Some(known) = &known {
             if known.started.is_some() {
                 self.startable.remove(&id);
             }
+            self.completed.push(complete(id, exit_status, words));
             self.allocated.retain(|c| c.id != id);
-            let diagnostics = words.to_owned();
-            self.completed.push(ContainerStatus { id, state: ContainerState::Complete, exit_status, diagnostics });
         }
         known.is_some()
     }
 
+    fn keep(&mut self, id: ContainerId, node: NodeId, status: i32, process: i32, in_memory: bool) {
+        self.kept.insert(id, Kept { node, status, process, in_memory });
+    }
+
+    /// A NodeManager is told that nobody needs to hear of this end any more.
+    fn forget(&mut self, id: ContainerId) {
+        if let Some(kept) = self.kept.get_mut(&id) {
+            kept.in_memory = false;
+        }
+    }
+
+    /// The process of a master has ended, which no master is told.
+    pub fn end_master(&mut self, id: ContainerId, process: i32) {
+        if let Some(known) = self.containers.remove(&id) {
+            self.keep(id, known.container.node, process, process, false);
+        }
+    }
+
+    /// The ends that NodeManagers would tell a ResourceManager that starts now.
+    pub fn untold(&self) -> BTreeMap<ContainerId, i32> {
+        let up = |kept: &Kept| self.nodes.iter().any(|n| n.up && n.id == kept.node);
+        self.kept.iter().filter(|(_, k)| k.in_memory && up(k)).map(|(id, k)| (*id, k.status)).collect()
+    }
+
     /// The master's process ended: the next attempt keeps what runs, and is told of what has ended, which is also what was
-    /// not started or too lately for that (`RMAppAttemptImpl.transferStateFromAttempt`). Returns the latter.
+    /// not started or too lately for that, and what the last one was told without a heartbeat since
+    /// (`RMAppAttemptImpl.transferStateFromAttempt`). Returns what was not kept.
     pub fn next_attempt(&mut self, now: u64) -> Vec<ContainerId> {
         self.attempt += 1;
+        self.completed.extend(self.last.take().into_iter().flat_map(|last| last.completed));
         self.registered = false;
         self.reserved = None;
         self.asks.clear();
@@ -315,15 +381,17 @@ impl Yarn {
         let runs = |k: &Known| k.started.is_some_and(|at| now >= at + NODE_HEARTBEAT);
         let lost = self.containers.iter().filter(|(_, k)| !runs(k)).map(|(id, _)| *id).collect::<Vec<_>>();
         for id in &lost {
-            self.end(*id, -100, "not kept");
+            self.over(*id, -100, "not kept", BY_RESOURCE_MANAGER, TERMINATED);
         }
         lost
     }
 
-    /// The ResourceManager itself starts anew, work-preserving: asks and what was not started are forgotten, untold. Ends
-    /// that were told without another heartbeat since are told again: the NodeManagers have not been told to forget them.
+    /// The ResourceManager itself starts anew, work-preserving: asks and what was not started are forgotten, untold. It
+    /// knows of ends what NodeManagers have in memory, and tells that, also what its predecessor has told already.
     pub fn restart(&mut self) {
-        self.completed.extend(self.last.take().into_iter().flat_map(|last| last.completed));
+        self.last = None;
+        self.completed = self.untold().into_iter().map(|(id, status)| complete(id, status, "told again")).collect();
+        self.lost.clear();
         self.registered = false;
         self.reserved = None;
         self.asks.clear();
@@ -361,24 +429,36 @@ impl Yarn {
         for id in &on {
             let known = self.containers[id].clone();
             self.end(*id, -100, "lost");
+            self.kept.remove(id);
             self.orphans.insert(*id, (known, true));
         }
+        self.lost.insert(id.clone());
         self.report(id, NodeState::Lost);
         on
     }
 
-    /// It is back. What still runs there is ended by it: the ResourceManager takes in the containers only of a node that it
-    /// has not taken for lost itself (`RMNodeImpl.AddNodeTransition`). After a restart since, they have their place again,
-    /// untold. Returns what is ended.
+    /// Its NodeManager starts again. What still runs there is ended by it: the ResourceManager takes in the containers and
+    /// ends only of a node that it has not taken for lost itself (`RMNodeImpl.AddNodeTransition`). After a restart since,
+    /// containers have their place again, untold. Returns what is ended.
     pub fn revive(&mut self, n: usize, lives: impl Fn(&ContainerId) -> bool) -> Vec<ContainerId> {
         self.nodes[n].up = true;
         let id = self.nodes[n].id.clone();
+        let lost_here = self.lost.remove(&id);
+        for (container, kept) in self.kept.iter_mut().filter(|(_, k)| k.node == id) {
+            (kept.in_memory, kept.status) = (true, kept.process);
+            if !lost_here {
+                self.completed.push(complete(*container, kept.status, "told again"));
+            }
+        }
         let mut ended = Vec::new();
         for (container, (known, lost_here)) in std::mem::take(&mut self.orphans) {
             if known.container.node != id {
                 self.orphans.insert(container, (known, lost_here));
             } else if lost_here {
                 ended.push(container);
+                if lives(&container) && known.started.is_some() {
+                    self.keep(container, id.clone(), BY_RESOURCE_MANAGER, TERMINATED, false);
+                }
             } else if lives(&container) {
                 self.containers.insert(container, known);
             }
@@ -386,4 +466,8 @@ impl Yarn {
         self.report(id, NodeState::Running);
         ended
     }
+}
+
+fn complete(id: ContainerId, exit_status: i32, words: &str) -> ContainerStatus {
+    ContainerStatus { id, state: ContainerState::Complete, exit_status, diagnostics: words.to_owned() }
 }

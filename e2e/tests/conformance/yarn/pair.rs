@@ -13,8 +13,8 @@ use maas_sim::yarn::{Known, Start, Yarn};
 use super::real::{Attempt, MASTER_MEMORY, Real};
 use super::script::{LEDGER_FROM, Program, Row, Signal, Step, Wrong};
 
-/// Without news for so long, the real one is quiet; it is as soon as it has done what the simulated one would do.
-const QUIET: Duration = Duration::from_millis(1_500);
+/// The real one is quiet once it has done what the simulated one would do; it differs if it has not after so long.
+const PATIENCE: Duration = Duration::from_secs(20);
 const BEAT: Duration = Duration::from_millis(20);
 
 /// What came of a step, until quiet.
@@ -124,10 +124,7 @@ struct Pair<'a> {
     last_answer: Option<AllocateResponse>,
     sims: Vec<Side>,
     held: Vec<Held>,
-    /// What was told of ends. A restarted ResourceManager hears some again from the NodeManagers, and tells them again.
-    ended: BTreeMap<ContainerId, i32>,
     now: u64,
-    restarted: bool,
     counts: BTreeMap<&'static str, usize>,
 }
 
@@ -175,9 +172,7 @@ impl<'a> Pair<'a> {
             last_answer: None,
             sims: vec![Side { yarn: sim, ledger: Ledger::default() }],
             held: Vec::new(),
-            ended: BTreeMap::new(),
             now: 0,
-            restarted: false,
             counts: BTreeMap::new(),
         };
         pair.seat_master();
@@ -257,21 +252,21 @@ impl<'a> Pair<'a> {
 
     async fn quiet_real(&mut self, news: &mut News, forecast: &News) -> Result<(), String> {
         let nothing = (Vec::new(), Vec::new());
-        let mut last = Instant::now();
+        let until = Instant::now() + PATIENCE;
         let mut empty = 0;
         loop {
             tokio::time::sleep(BEAT).await;
             let new = self.beat_real(&nothing, news).await.map_err(|e| format!("heartbeat: {e}"))?;
-            if new || self.ledger.has_unsent() {
-                (last, empty) = (Instant::now(), 0);
-                continue;
-            }
-            empty += 1;
+            empty = if new || self.ledger.has_unsent() { 0 } else { empty + 1 };
+            // Room that a dying master leaves may be granted to its attempt, which never hears of it: the next one hears the end.
+            let told = |id: &ContainerId| self.held.iter().any(|h| h.real.id == *id);
+            let known = |id: &ContainerId| id.attempt == self.attempt.id || told(id);
+            news.completed.retain(|(id, status)| *status != -100 || known(id));
             let as_told = news.keys() == forecast.keys()
                 && news.statuses() == forecast.statuses()
                 && news.nodes.is_superset(&forecast.nodes)
                 && news.headroom == forecast.headroom;
-            if (as_told && empty >= 3) || last.elapsed() > QUIET {
+            if (as_told && empty >= 3) || Instant::now() > until {
                 return Ok(());
             }
         }
@@ -285,14 +280,6 @@ impl<'a> Pair<'a> {
         let answered = self.beat_real(&rows, &mut news).await;
         same("heartbeat", class(&answered), class(&told))?;
         self.quiet_real(&mut news, &forecast).await?;
-        if self.restarted {
-            let before = news.completed.len();
-            news.completed.retain(|(id, status)| self.ended.get(id) != Some(status));
-            *self.counts.entry("told again").or_default() += before - news.completed.len();
-        }
-        // Room that a dying master leaves may be granted to its attempt, which never hears of it: the next one hears the end.
-        let told = |id: &ContainerId| self.held.iter().any(|h| h.real.id == *id);
-        news.completed.retain(|(id, status)| *status != -100 || id.attempt == self.attempt.id || told(id));
         self.compare(&news, |side, news| drop(simulate(side, &rows, news))).await
     }
 
@@ -314,7 +301,7 @@ impl<'a> Pair<'a> {
                 }
             }
         }
-        let until = Instant::now() + QUIET;
+        let until = Instant::now() + PATIENCE;
         loop {
             let outstanding = self.real.outstanding(self.attempt.id.application).await;
             let living = self.living().await?;
@@ -336,7 +323,6 @@ impl<'a> Pair<'a> {
                 held.state = State::Over;
             }
         }
-        self.ended.extend(news.completed.iter().copied());
         *self.counts.entry("granted").or_default() += news.granted.len();
         *self.counts.entry("completed").or_default() += news.completed.len();
         *self.counts.entry("quiet points").or_default() += 1;
@@ -405,20 +391,45 @@ impl<'a> Pair<'a> {
             Step::RepeatLast => self.repeat_last().await,
             Step::Wrong(wrong) => self.wrong(*wrong).await,
             Step::LoseNode => self.lose_node().await,
-            Step::RestartRm => {
-                let daemon = self.real.cluster.resource_manager();
-                daemon.restart().await.map_err(|e| e.to_string())?;
-                self.real.cluster.await_ready().await.map_err(|e| e.to_string())?;
-                self.each(Yarn::restart);
-                self.restarted = true;
-                self.unregistered().await?;
-                self.ledger.failed(&Error::NotRegistered);
-                self.call(|s| s.ledger.failed(&Error::NotRegistered));
-                self.register().await?;
-                self.held.iter_mut().filter(|h| h.state == State::Granted).for_each(|h| h.state = State::Over);
-                self.say(nothing).await
-            }
+            Step::RestartRm(n) => self.restart_rm(*n).await,
             Step::NextAttempt => self.next_attempt().await,
+        }
+    }
+
+    /// The ResourceManager is killed and starts again; meanwhile some container ends.
+    async fn restart_rm(&mut self, n: usize) -> Result<(), String> {
+        self.nodes_agree("on nodes before the restart").await?;
+        self.real.cluster.resource_manager().kill().map_err(|e| e.to_string())?;
+        if let Some(at) = self.pick(n, &[State::Runs]) {
+            let (node, id) = self.node(at)?;
+            node.signal(id, NodeSignal::Kill).await.map_err(|e| e.to_string())?;
+            self.each(|sim| _ = sim.end(id, 137, ""));
+        }
+        self.nodes_agree("on nodes without ResourceManager").await?;
+        *self.counts.entry("told after a restart").or_default() += self.first().untold().len();
+        self.real.cluster.resource_manager().start().await.map_err(|e| e.to_string())?;
+        self.real.cluster.await_ready().await.map_err(|e| e.to_string())?;
+        self.each(Yarn::restart);
+        self.unregistered().await?;
+        self.ledger.failed(&Error::NotRegistered);
+        self.call(|s| s.ledger.failed(&Error::NotRegistered));
+        self.register().await?;
+        self.held.iter_mut().filter(|h| h.state == State::Granted).for_each(|h| h.state = State::Over);
+        self.say(Rows::default()).await
+    }
+
+    /// What NodeManagers have in memory, which a ResourceManager that starts will hear: what lives, and which ends.
+    async fn nodes_agree(&self, what: &str) -> Result<(), String> {
+        let sim = self.first();
+        let started = sim.containers.iter().filter(|(_, k)| k.started.is_some());
+        let simulated = (started.map(|(id, _)| *id).collect(), sim.untold());
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let real = self.real.on_nodes(self.attempt.id.application).await;
+            if real == simulated || Instant::now() > until {
+                return same(what, real, simulated);
+            }
+            tokio::time::sleep(BEAT).await;
         }
     }
 
@@ -460,7 +471,8 @@ impl<'a> Pair<'a> {
             Program::Stays => "exec sleep 100000".to_owned(),
             Program::Exits(status) => format!("exit {status}"),
         };
-        let (node, _) = self.node(at)?;
+        // A new attempt has tokens only of nodes where it has been granted something.
+        let Ok((node, _)) = self.node(at) else { return Ok(()) };
         let started = node.start(&held.real, &LaunchContext { command, ..LaunchContext::default() }).await;
         let started = match started {
             Err(error) if error.is_already_started() => Ok(()),
@@ -471,8 +483,9 @@ impl<'a> Pair<'a> {
         same("start", class(&started), if taken { "fine".to_owned() } else { "refused by the node".to_owned() })?;
         if held.state == State::Granted && taken {
             self.held[at].state = State::Runs;
-            if let Program::Exits(status) = program {
-                self.each(|sim| _ = sim.end(id, status, ""));
+            match program {
+                Program::Exits(status) => self.each(|sim| _ = sim.end(id, status, "")),
+                Program::Stays => self.real.until_running(id).await,
             }
         }
         self.say(Rows::default()).await
@@ -542,13 +555,11 @@ impl<'a> Pair<'a> {
     }
 
     async fn next_attempt(&mut self) -> Result<(), String> {
-        // What was started is known to the ResourceManager as running.
-        tokio::time::sleep(Duration::from_millis(500)).await;
         let next = self.real.next_attempt(&self.attempt).await;
         let old = std::mem::replace(&mut self.attempt, next);
         let now = self.now;
         self.each(|sim| {
-            sim.containers.remove(&old.container);
+            sim.end_master(old.container, 137);
             sim.next_attempt(now);
         });
         self.seat_master();

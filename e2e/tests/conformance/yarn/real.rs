@@ -1,5 +1,6 @@
 //! The real ResourceManager, and an application on it whose master is this test: what YARN started for it only sleeps.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,13 @@ pub struct Attempt {
     pub nodes: Nodes,
     pub container: ContainerId,
     pub node: NodeId,
+}
+
+/// A container as its NodeManager has it.
+struct NodeRow {
+    id: ContainerId,
+    state: String,
+    exit_code: String,
 }
 
 /// Waits for something, at most a minute.
@@ -140,6 +148,53 @@ impl Real {
             lost.iter().any(|n| n.id == *node).then_some(())
         })
         .await;
+    }
+
+    /// Waits until a container's process is there and the ResourceManager has heard of it: it is kept from then on, whatever
+    /// becomes of the master.
+    pub async fn until_running(&self, id: ContainerId) {
+        until("a container runs", async || {
+            let log = std::fs::read_to_string(self.cluster.resource_manager().log_path()).ok()?;
+            let of = format!("{id} Container Transitioned from ");
+            log.lines().any(|line| line.contains(&of) && line.ends_with(" to RUNNING")).then_some(())
+        })
+        .await;
+        until("a container's process", async || {
+            self.node_rows().await.iter().any(|row| row.id == id && row.state == "RUNNING").then_some(())
+        })
+        .await;
+    }
+
+    /// The containers of an application that NodeManagers have in memory: those that live, and how the others ended.
+    pub async fn on_nodes(&self, application: ApplicationId) -> (BTreeSet<ContainerId>, BTreeMap<ContainerId, i32>) {
+        let (mut living, mut over) = (BTreeSet::new(), BTreeMap::new());
+        for row in self.node_rows().await.into_iter().filter(|row| row.id.attempt.application == application) {
+            // `ContainerImpl`'s last state; its exit code is not final before that.
+            match row.state == "DONE" {
+                true => drop(over.insert(row.id, row.exit_code.parse().unwrap())),
+                false => drop(living.insert(row.id)),
+            }
+        }
+        (living, over)
+    }
+
+    async fn node_rows(&self) -> Vec<NodeRow> {
+        let mut all = Vec::new();
+        for n in 0..2 {
+            let url = format!("http://{}/ws/v1/node/containers", self.cluster.node_http(n));
+            let answer: serde_json::Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
+            let rows = &answer["containers"]["container"];
+            // One alone is not in a list.
+            let rows = rows
+                .as_array()
+                .cloned()
+                .unwrap_or_else(|| rows.as_object().map(|_| rows.clone()).into_iter().collect());
+            all.extend(rows.iter().map(|row| {
+                let word = |name: &str| row[name].as_str().map_or_else(|| row[name].to_string(), str::to_owned);
+                NodeRow { id: word("id").parse().unwrap(), state: word("state"), exit_code: word("exitCode") }
+            }));
+        }
+        all
     }
 
     /// Containers outstanding, by priority and id, as the ResourceManager has them.

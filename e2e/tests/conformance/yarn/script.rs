@@ -63,7 +63,8 @@ pub enum Step {
     Wrong(Wrong),
     /// A node without the master is lost and comes back.
     LoseNode,
-    RestartRm,
+    /// Some container ends meanwhile.
+    RestartRm(usize),
     NextAttempt,
 }
 
@@ -109,7 +110,8 @@ fn step(random: &mut StdRng) -> Step {
 pub fn random(seed: u64, count: usize) -> Vec<Step> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut steps: Vec<Step> = (0..count).map(|_| step(&mut random)).collect();
-    let slow = [Step::LoseNode, Step::NextAttempt, Step::RestartRm, Step::NextAttempt, Step::LoseNode];
+    let pick = random.random_range(0..16);
+    let slow = [Step::LoseNode, Step::NextAttempt, Step::RestartRm(pick), Step::NextAttempt, Step::LoseNode];
     for (n, step) in slow.into_iter().enumerate() {
         let at = (n + 1) * count / 6 + random.random_range(0..5);
         steps.insert(at.min(steps.len()), step);
