@@ -12,7 +12,7 @@ use real::Real;
 use script::random;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "agrees with some seeds only (docs/reliability.md); make conformance runs it"]
+#[ignore = "a minute; make conformance runs it"]
 async fn the_simulated_resource_manager_and_a_real_one_do_alike() {
     let real = Real::start().await;
     let (seed, count) = (crate::seed(), crate::setting("CONFORMANCE_YARN_OPS", 200));
