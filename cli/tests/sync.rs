@@ -518,3 +518,28 @@ fn the_pre_receive_recipe_lets_good_manifests_in_and_no_others() {
     assert_eq!(git.git(&["rev-parse", "main"], "origin.git"), good);
     assert_eq!(listed(&tree), Vec::<String>::new(), "nothing was applied");
 }
+
+#[test]
+fn a_syncer_lives_through_a_restart_of_zookeeper() {
+    let cluster = tree_support::runtime().block_on(maas_e2e::Cluster::builder().zookeeper_only().start()).unwrap();
+    let (tree, git) = (Tree::at(&cluster.quorum(), "/maas"), Repository::new());
+    git.fleet(&names(3), "");
+    let first = git.push("three");
+    let url = git.url();
+    let syncer = Syncer::start(&tree, &git.cache(), &[&url, "--name", "fleet", "--interval", "1s"]);
+    until_attempted(&tree, "fleet", &first);
+    cluster.zookeeper().kill().unwrap();
+    git.fleet(&names(4), "");
+    let second = git.push("four");
+    tree_support::runtime().block_on(cluster.zookeeper().restart()).unwrap();
+    until("the next commit is applied", || {
+        let said = tree.ctl(&["get", "sync", "fleet", "-o", "jsonpath={.status.lastAppliedRevision}"]);
+        is(said.stdout.ends_with(&second), format!("{said:?}"))
+    });
+    until("the syncer is the owner still, or again", || {
+        let said = tree.ctl(&["get", "sync", "fleet", "-o", "jsonpath={.owner.pid}"]);
+        is(said.stdout == syncer.0.id().to_string(), format!("{said:?}"))
+    });
+    assert_eq!(listed(&tree), names(4));
+    assert_eq!(syncer.end(), Some(0));
+}

@@ -312,22 +312,26 @@ impl Shell {
                     Some((data, stat)) => self.syncer.view.put(&path, &data, stat),
                     None => self.syncer.view.gone(&path),
                 };
-                if self.syncer.declaration.is_some() && !self.syncer.record.spec.suspended {
-                    self.follow_up(changed);
+                if !self.syncer.record.spec.suspended {
+                    self.follow_up(&changed);
                 }
             }
         }
     }
 
-    fn follow_up(&mut self, changed: Changed) {
+    /// What a change of one of its objects calls for; what is done with others' is of no concern.
+    fn follow_up(&mut self, changed: &Changed) {
+        let Some(declaration) = &self.syncer.declaration else { return };
         let now = Instant::now();
         match changed {
-            Changed::Spec => {
+            Changed::Spec(key) if declaration.objects.contains_key(key) => {
                 let paced = self.syncer.healed_at.map_or(now, |healed| healed + PACE);
                 at_most(&mut self.due.round, paced.max(now + TOGETHER));
             }
-            Changed::Status => at_most(&mut self.due.health, now + PACE / 2),
-            Changed::Other => {}
+            Changed::Status(key) if declaration.objects.contains_key(key) => {
+                at_most(&mut self.due.health, now + PACE / 2)
+            }
+            _ => {}
         }
     }
 

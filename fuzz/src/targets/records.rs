@@ -2,7 +2,7 @@
 
 use maas_store::{
     Endpoint, EpochRecord, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Revision, Root, RunnerReport,
-    ServiceInstance, StopRequest, decode_status, encode_status,
+    ServiceInstance, StopRequest, SyncOwner, SyncRecord, decode_status, encode_status,
 };
 
 use crate::{Target, accepted, refused};
@@ -16,7 +16,7 @@ pub const TARGET: Target = Target { name: "records", check, verdict };
 /// A record of any kind: what is printed of it, and what it is when it is written again.
 type Read = Result<(String, Vec<u8>), Box<dyn std::error::Error>>;
 
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 13] = [
     "status/ModelDeployment/n/d",
     "revisions/n/d/1",
     "instances/n/d/1-1",
@@ -24,6 +24,8 @@ const KINDS: [&str; 11] = [
     "instances/n/d/1-1/exit",
     "endpoints/n/d/1-1",
     "events/n/d",
+    "syncs/n/s",
+    "syncs/n/s/owner",
     "operator/epoch",
     "operator/leader",
     "operator/stop",
@@ -47,6 +49,8 @@ fn read(path: &str, data: &[u8]) -> Option<Read> {
         Node::Exit { .. } => record!(Exit),
         Node::Endpoint { .. } => record!(Endpoint),
         Node::Events { .. } => record!(EventRing),
+        Node::Sync { .. } => record!(SyncRecord),
+        Node::SyncOwner { .. } => record!(SyncOwner),
         Node::Epoch => record!(EpochRecord),
         Node::Leader => record!(LeaderRecord),
         Node::Stop => record!(StopRequest),

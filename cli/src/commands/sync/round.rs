@@ -247,6 +247,9 @@ impl Syncer {
     async fn tell(&mut self, looked: bool) -> anyhow::Result<Ended> {
         let status = report(&self.record.status, &self.last, looked, output::now_ms());
         self.say(&status);
+        if status == self.record.status {
+            return Ok(Ended::Not);
+        }
         let write = |record: &mut SyncRecord| record.status.clone_from(&status);
         let Some(record) = change(&self.store, &self.namespace, &self.name, write).await? else {
             return Ok(Ended::Deleted);

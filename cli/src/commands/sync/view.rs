@@ -24,10 +24,10 @@ pub(crate) struct View {
 }
 
 /// What a change was of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Changed {
-    Spec,
-    Status,
+    Spec(Key),
+    Status(Key),
     Other,
 }
 
@@ -45,15 +45,16 @@ impl View {
                     return Changed::Other;
                 }
                 let manifest = maas_crd::parse_one(data).and_then(|manifest| manifest.named(&key.0, &key.1));
-                self.specs.insert(key, Live { stat, manifest });
-                Changed::Spec
+                self.specs.insert(key.clone(), Live { stat, manifest });
+                Changed::Spec(key)
             }
             Some(Node::Status { namespace, name }) => {
+                let key = (namespace, name);
                 match decode_status(path, data) {
-                    Ok(status) => drop(self.statuses.insert((namespace, name), status)),
-                    Err(_) => drop(self.statuses.remove(&(namespace, name))),
+                    Ok(status) => drop(self.statuses.insert(key.clone(), status)),
+                    Err(_) => drop(self.statuses.remove(&key)),
                 }
-                Changed::Status
+                Changed::Status(key)
             }
             _ => Changed::Other,
         }
@@ -71,13 +72,13 @@ impl View {
     /// Takes a node out.
     pub(crate) fn gone(&mut self, path: &str) -> Changed {
         match Node::parse(&self.root, path) {
-            Some(Node::Spec { namespace, name }) if self.specs.remove(&(namespace.clone(), name.clone())).is_some() => {
-                Changed::Spec
+            Some(Node::Spec { namespace, name }) => {
+                let key = (namespace, name);
+                if self.specs.remove(&key).is_some() { Changed::Spec(key) } else { Changed::Other }
             }
-            Some(Node::Status { namespace, name })
-                if self.statuses.remove(&(namespace.clone(), name.clone())).is_some() =>
-            {
-                Changed::Status
+            Some(Node::Status { namespace, name }) => {
+                let key = (namespace, name);
+                if self.statuses.remove(&key).is_some() { Changed::Status(key) } else { Changed::Other }
             }
             _ => Changed::Other,
         }
