@@ -9,6 +9,7 @@ mod awaited;
 mod commands;
 mod contexts;
 mod edit;
+mod field_selector;
 mod http;
 mod jsonpath;
 mod legacy;

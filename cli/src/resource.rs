@@ -6,6 +6,7 @@ use maas_crd::{Name, Namespace};
 use maas_store::EventKind;
 use serde_json::Value;
 
+use crate::field_selector::FieldSelector;
 use crate::output::{object, rows, sync};
 use crate::reference::{Kind, Target};
 use crate::selector::Selector;
@@ -37,6 +38,7 @@ pub(crate) struct Query {
     pub(crate) namespace: Option<Namespace>,
     pub(crate) targets: Vec<Target>,
     pub(crate) selector: Selector,
+    pub(crate) fields: FieldSelector,
     /// Only events of these types; none is of any.
     pub(crate) types: Vec<EventKind>,
     /// Only events of this: a deployment's own and its instances', or one instance's.
@@ -190,7 +192,8 @@ impl Query {
                     };
                     last = Some((of, labels.clone()));
                 }
-                if self.selector.matches(&labels) {
+                let fields = self.fields.is_empty() || self.fields.matches(&resource.object());
+                if fields && self.selector.matches(&labels) {
                     found.push(Found { resource, labels });
                 }
             }

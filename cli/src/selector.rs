@@ -42,6 +42,19 @@ impl Selector {
         self.0.is_empty()
     }
 
+    /// Its requirements as a key, values, and whether the key's is to be one of them; none if one asks for keys alone.
+    pub(crate) fn values(&self) -> Option<Vec<(&str, &BTreeSet<String>, bool)>> {
+        let mut all = Vec::with_capacity(self.0.len());
+        for Requirement { key, test } in &self.0 {
+            all.push(match test {
+                Test::In(values) => (key.as_str(), values, true),
+                Test::NotIn(values) => (key.as_str(), values, false),
+                Test::Exists | Test::Absent => return None,
+            });
+        }
+        Some(all)
+    }
+
     /// Whether these labels meet every requirement.
     pub(crate) fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0.iter().all(|requirement| {

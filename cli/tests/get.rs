@@ -131,6 +131,12 @@ fn selectors_choose_by_the_labels_of_deployments() {
         let found: Vec<_> = out.lines().map(|line| line.split_once('/').unwrap().1).collect();
         assert_eq!(found.join(" "), names, "{kind} {selector}");
     }
+    let by_field = |kind: &str, selector: &str| {
+        tree.ctl(&["get", kind, "--field-selector", selector, "-o", "jsonpath={.items[*].metadata.name}"]).ok()
+    };
+    assert_eq!(by_field("md", "spec.replicas!=3,metadata.name!=squid"), "dga-10.0");
+    assert_eq!(by_field("endpoints", "endpoint.model=squid"), "squid/3-2");
+    assert!(tree.ctl(&["get", "md", "--field-selector", "a"]).failed().contains("FIELD=VALUE"));
     assert_eq!(tree.ctl(&["get", "md", "-l", "team=x"]), said("", "No resources found in default namespace.\n"));
     assert!(tree.ctl(&["get", "md", "-l", "a=("]).failed().contains("column 3"));
     assert!(tree.ctl(&["get", "md", "squid", "-l", "a"]).failed().contains("name cannot be provided when a selector"));

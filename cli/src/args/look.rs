@@ -1,5 +1,6 @@
 //! Commands that look and change nothing.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -7,6 +8,7 @@ use maas_store::EventKind;
 
 use super::duration;
 use crate::awaited::Awaited;
+use crate::field_selector::FieldSelector;
 use crate::jsonpath::Path;
 use crate::output::format::Format;
 use crate::selector::Selector;
@@ -29,6 +31,15 @@ pub(crate) struct Get {
     /// comma for "and"; of other kinds, the labels of their deployment
     #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector, default_value = "", hide_default_value = true)]
     pub(crate) selector: Selector,
+    /// Only what has these fields: type=Warning,involvedObject.name!=dga-1.0, any that -o json shows
+    #[arg(
+        long,
+        value_name = "SELECTOR",
+        value_parser = FieldSelector::from_str,
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) field_selector: FieldSelector,
     /// wide, name, yaml, json, jsonpath=TEMPLATE, jsonpath-file=FILE, jsonpath-as-json=TEMPLATE,
     /// custom-columns=HEADER:PATH,... or custom-columns-file=FILE [default: a table]
     #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]

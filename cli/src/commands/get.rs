@@ -42,7 +42,7 @@ pub(crate) async fn get(settings: &Settings, args: Get) -> anyhow::Result<ExitCo
     let targets = targets(&args.words)?;
     let watched = args.watch || args.watch_only;
     let named = targets.iter().any(|target| !target.names.is_empty());
-    if named && !args.selector.is_empty() {
+    if named && !(args.selector.is_empty() && args.field_selector.is_empty()) {
         bail!("name cannot be provided when a selector is specified: give one of them");
     }
     if named && args.all_namespaces {
@@ -70,6 +70,7 @@ pub(crate) async fn get(settings: &Settings, args: Get) -> anyhow::Result<ExitCo
         namespace: (!args.all_namespaces).then(|| settings.namespace()),
         targets,
         selector: args.selector,
+        fields: args.field_selector,
         labels_shown: look.labels || !look.label_columns.is_empty(),
         ..Query::default()
     };
