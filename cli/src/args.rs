@@ -2,6 +2,7 @@
 
 mod change;
 mod config;
+mod edit;
 mod look;
 mod service;
 mod sync;
@@ -13,8 +14,11 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::output::color::Color;
 
-pub(crate) use change::{Apply, Delete, DryRun, Scale};
+pub(crate) use change::{Apply, DryRun};
 pub(crate) use config::{Config, Output as ContextOutput};
+pub(crate) use edit::{
+    Cascade, Create, Delete, EditText, How, Mark, Printed, Restart, Rollout, RolloutStatus, Scale, Set, SetEnv, Which,
+};
 pub(crate) use look::{ApiResources, Describe, Events, Get, KindFormat, Logs, Wait, Watch};
 pub(crate) use service::{Doctor, Report, Service, Start};
 pub(crate) use sync::{Reconcile, Sync, Syncs};
@@ -76,6 +80,13 @@ Examples:
 pub(crate) enum Command {
     /// Create or change model deployments from YAML
     Apply(Apply),
+    /// Create model deployments from YAML; those that are there already are an error
+    Create(Create),
+    /// Change a model deployment's own text in an editor
+    Edit(EditText),
+    /// Set one field of model deployments
+    #[command(subcommand)]
+    Set(Set),
     /// List resources
     Get(Get),
     /// Show model deployments or instances in full
@@ -84,6 +95,21 @@ pub(crate) enum Command {
     Delete(Delete),
     /// Set the number of instances
     Scale(Scale),
+    /// Set and take out labels, which select deployments
+    #[command(after_help = "Examples:
+  maasctl label dga-1.0 team=soc
+  maasctl label dga-1.0 team=noc tier- --overwrite
+  maasctl label --all team=soc --dry-run=server
+  maasctl label dga-1.0 --list")]
+    Label(Mark),
+    /// Set and take out annotations: notes of tools and people
+    #[command(after_help = "Examples:
+  maasctl annotate dga-1.0 note='retrained in May'
+  maasctl annotate dga-1.0 maas/applyset-")]
+    Annotate(Mark),
+    /// Watch or start the replacement of a model's instances
+    #[command(subcommand)]
+    Rollout(Rollout),
     /// Wait until resources are as they should be
     Wait(Wait),
     /// Print the output of a model's instances

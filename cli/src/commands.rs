@@ -2,21 +2,27 @@
 
 mod api_resources;
 mod apply;
+mod change;
 mod config;
 mod connection;
+mod create;
 mod delete;
 mod deploy;
 mod describe;
 mod doctor;
+mod edit;
 mod events;
 mod follow;
 mod get;
 mod logs;
+mod mark;
 mod missing;
 mod payload_path;
 mod retry;
+mod rollout;
 mod scale;
 mod service;
+mod set;
 mod sync;
 mod wait;
 mod watch;
@@ -26,7 +32,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::args::{Command, Line, Service};
+use crate::args::{Command, Line, Rollout, Service};
 use crate::legacy::{self, Asked, RequestError, Verb};
 use crate::output;
 use crate::settings::Settings;
@@ -41,6 +47,18 @@ pub(crate) struct NotFound(pub(crate) String);
 #[derive(Debug, thiserror::Error)]
 #[error("Error from server (NotFound): syncs.maas {0:?} not found")]
 pub(crate) struct SyncNotFound(pub(crate) String);
+
+/// A deployment that is there, and should not be.
+#[derive(Debug, thiserror::Error)]
+#[error("Error from server (AlreadyExists): modeldeployments.maas {0:?} already exists")]
+pub(crate) struct AlreadyExists(pub(crate) String);
+
+/// A deployment that somebody else changed meanwhile.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "Error from server (Conflict): Operation cannot be fulfilled on modeldeployments.maas {0:?}: the object has been modified; please apply your changes to the latest version and try again"
+)]
+pub(crate) struct Conflict(pub(crate) String);
 
 /// Runs one of `maasctl`'s own commands.
 pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
@@ -63,6 +81,13 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
     block_on(async {
         match line.command {
             Command::Apply(args) => apply::apply(&settings, args).await,
+            Command::Create(args) => create::create(&settings, args).await,
+            Command::Edit(args) => edit::edit(&settings, args).await,
+            Command::Set(args) => set::set(&settings, args).await,
+            Command::Label(args) => mark::mark(&settings, args, mark::Notes::Labels).await,
+            Command::Annotate(args) => mark::mark(&settings, args, mark::Notes::Annotations).await,
+            Command::Rollout(Rollout::Status(args)) => rollout::status(&settings, args).await,
+            Command::Rollout(Rollout::Restart(args)) => rollout::restart(&settings, args).await,
             Command::Get(args) => get::get(&settings, args).await,
             Command::Describe(args) => describe::describe(&settings, args).await,
             Command::Delete(args) => delete::delete(&settings, args).await,

@@ -12,6 +12,7 @@ mod edit;
 mod field_selector;
 mod http;
 mod jsonpath;
+mod label;
 mod legacy;
 mod manifests;
 mod node_http;
@@ -40,9 +41,10 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is::<output::StdoutClosed>() => ExitCode::SUCCESS,
         Err(error) => {
-            let not_found = error.is::<commands::NotFound>() || error.is::<commands::SyncNotFound>();
-            let prefix = if not_found { "" } else { "error: " };
-            output::note(&format!("{prefix}{error:#}"));
+            let text = format!("{error:#}");
+            // What the tree itself refuses says so in kubectl's words.
+            let prefix = if text.starts_with("Error from server") { "" } else { "error: " };
+            output::note(&format!("{prefix}{text}"));
             ExitCode::FAILURE
         }
     }

@@ -90,11 +90,13 @@ fn get_shows_deployments_as_kubectl_does() {
 fn what_is_not_there_is_told_in_kubectls_words() {
     let tree = Tree::new();
     const WORDS: &str = "Error from server (NotFound): modeldeployments.maas \"x\" not found\n";
-    // Those that look also say what to do next.
-    assert!(tree.ctl(&["get", "md", "x"]).failed().starts_with(WORDS));
-    assert!(tree.ctl(&["describe", "x"]).failed().starts_with(WORDS));
-    assert_eq!(tree.ctl(&["delete", "md", "x"]).failed(), WORDS);
-    assert_eq!(tree.ctl(&["scale", "x", "--replicas", "1"]).failed(), WORDS);
+    // And what to do next.
+    for words in
+        [&["get", "md", "x"][..], &["describe", "x"], &["delete", "md", "x"], &["scale", "x", "--replicas", "1"]]
+    {
+        let message = tree.ctl(words).failed();
+        assert!(message.starts_with(WORDS) && message.contains("hint: "), "{message}");
+    }
     assert_eq!(tree.ctl(&["logs", "x"]).failed(), WORDS);
     assert_eq!(tree.ctl(&["delete", "x", "--ignore-not-found"]), said("", ""));
     assert!(tree.ctl(&["get", "pods"]).failed().contains("resource type \"pods\""));

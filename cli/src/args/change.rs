@@ -19,6 +19,22 @@ pub(crate) enum DryRun {
     Server,
 }
 
+impl DryRun {
+    /// Whether nothing shall be written.
+    pub(crate) fn is_dry(self) -> bool {
+        self != Self::None
+    }
+
+    /// kubectl's mark of what was not done.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Client => " (dry run)",
+            Self::Server => " (server dry run)",
+        }
+    }
+}
+
 /// `apply`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -52,43 +68,6 @@ pub(crate) struct Apply {
     #[arg(long, requires = "applyset", conflicts_with = "prune")]
     pub(crate) prune_dry_run: bool,
     /// Wait until every deployment is ready
-    #[arg(long)]
-    pub(crate) wait: bool,
-    /// How long to wait
-    #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
-    pub(crate) timeout: Duration,
-}
-
-/// `delete`.
-#[derive(Debug, Args)]
-pub(crate) struct Delete {
-    /// [KIND] NAME..., or KIND/NAME
-    #[arg(required_unless_present = "filename", value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// Delete what these files name
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// Wait until instances, endpoints and status are gone
-    #[arg(long)]
-    pub(crate) wait: bool,
-    /// How long to wait
-    #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
-    pub(crate) timeout: Duration,
-    /// What is not there is no error
-    #[arg(long)]
-    pub(crate) ignore_not_found: bool,
-}
-
-/// `scale`.
-#[derive(Debug, Args)]
-pub(crate) struct Scale {
-    /// [KIND] NAME..., or KIND/NAME
-    #[arg(required = true, value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// The number of instances
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(crate) replicas: i64,
-    /// Wait until it is so
     #[arg(long)]
     pub(crate) wait: bool,
     /// How long to wait

@@ -34,7 +34,7 @@ pub(crate) async fn apply(settings: &Settings, args: Apply) -> anyhow::Result<Ex
         DryRun::Client => Mode::Decide,
         DryRun::Server => Mode::Rehearse,
     };
-    let mut teller = Teller { suffix: suffix(args.dry_run), closed: None };
+    let mut teller = Teller { suffix: args.dry_run.suffix(), closed: None };
     let applied = apply_all(&store, &manifests, &marks, mode, |applied| teller.applied(applied)).await?;
     let mut failed = summary(&applied);
     if let Some(applyset) = marks.applyset.as_deref().filter(|_| args.prune || args.prune_dry_run) {
@@ -45,7 +45,7 @@ pub(crate) async fn apply(settings: &Settings, args: Apply) -> anyhow::Result<Ex
                 DryRun::None if args.prune_dry_run => (Mode::Decide, DryRun::Client),
                 dry_run => (mode, dry_run),
             };
-            teller.suffix = suffix(dry_run);
+            teller.suffix = dry_run.suffix();
             let pruned = prune(&store, applyset, &declared.named, mode, |pruned| teller.pruned(pruned)).await?;
             let kept = pruned.iter().filter(|pruned| !matches!(pruned.outcome, Outcome::Done(_))).count();
             failed = (kept > 0).then(|| format!("{kept} of the applyset {applyset} could not be pruned: apply again"));
@@ -71,15 +71,6 @@ async fn after(store: &Store, args: &Apply, applied: &[Applied]) -> anyhow::Resu
         warn_without_operator(store).await?;
     }
     Ok(())
-}
-
-/// kubectl's mark of what was not done.
-fn suffix(dry_run: DryRun) -> &'static str {
-    match dry_run {
-        DryRun::None => "",
-        DryRun::Client => " (dry run)",
-        DryRun::Server => " (server dry run)",
-    }
 }
 
 /// Tells what becomes of each object.

@@ -2,17 +2,18 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use maas_crd::{Name, Namespace, REPLICAS_LIMIT};
+use anyhow::bail;
+use maas_crd::{Edit, Name, Namespace, REPLICAS_LIMIT};
 use maas_store::{Store, get_spec};
 use tokio::time::Instant;
 
 use super::NotFound;
+use super::change::{Changed, Teller, carry_out, change, edited, stored, targets};
 use super::connection::{open, warn_without_operator};
-use super::retry::{Decided, Write, settle};
-use super::wait::{names, require_operator, until_ready};
-use crate::args::Scale;
-use crate::output;
+use super::retry::{Decided, Write};
+use super::wait::{require_operator, until_ready};
+use crate::args::{DryRun, Scale};
+use crate::edit::EditId;
 use crate::settings::Settings;
 
 /// Every name is tried for existence before any is changed.
@@ -20,16 +21,19 @@ pub(crate) async fn scale(settings: &Settings, args: Scale) -> anyhow::Result<Ex
     let Some(replicas) = u32::try_from(args.replicas).ok().filter(|replicas| *replicas <= REPLICAS_LIMIT) else {
         bail!("--replicas {}: expected a whole number from 0 to {REPLICAS_LIMIT}", args.replicas);
     };
-    let names = names(&args.names)?;
     let (store, namespace) = (open(settings).await?, settings.namespace());
+    let names = targets(&store, settings, &args.names, &args.which, "scale").await?;
+    let mut teller = Teller::new(&args.how);
     for name in &names {
-        if get_spec(&store, &namespace, name).await?.is_none() {
-            return Err(NotFound(name.to_string()).into());
-        }
+        let done = match args.current_replicas {
+            None => set_to(&store, &namespace, name, replicas, args.how.dry_run).await?,
+            Some(current) => set_from(&store, &namespace, name, (current, replicas), args.how.dry_run).await?,
+        };
+        teller.tell(Some(&store), &done, "scaled").await?;
     }
-    for name in &names {
-        set(&store, &namespace, name, replicas).await?;
-        output::data(&format!("modeldeployment.maas/{name} scaled\n"))?;
+    teller.end(names.len() == 1)?;
+    if args.how.dry_run.is_dry() {
+        return Ok(ExitCode::SUCCESS);
     }
     if args.wait {
         require_operator(&store).await?;
@@ -43,17 +47,51 @@ pub(crate) async fn scale(settings: &Settings, args: Scale) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// An absolute number may be written twice without harm, so a lost answer needs no more than reading again.
+/// Sets one deployment's number, whatever it was.
 pub(super) async fn set(store: &Store, namespace: &Namespace, name: &Name, replicas: u32) -> anyhow::Result<()> {
-    settle(store, async || {
+    set_to(store, namespace, name, replicas, DryRun::None).await.map(drop)
+}
+
+/// An absolute number may be written twice without harm, so a lost answer needs no more than reading again.
+async fn set_to(
+    store: &Store,
+    namespace: &Namespace,
+    name: &Name,
+    replicas: u32,
+    dry_run: DryRun,
+) -> anyhow::Result<Changed> {
+    change(store, namespace, name, dry_run, |stored| edited(stored, &[Edit::Replicas(replicas)])).await
+}
+
+/// Sets the number where it is the one expected. After a lost answer the edit's id tells a number of ours from that of
+/// somebody else.
+async fn set_from(
+    store: &Store,
+    namespace: &Namespace,
+    name: &Name,
+    (expected, replicas): (u32, u32),
+    dry_run: DryRun,
+) -> anyhow::Result<Changed> {
+    let edit = EditId::random();
+    let decide = async || {
         let read = get_spec(store, namespace, name).await?.ok_or_else(|| NotFound(name.to_string()))?;
-        let stored = maas_crd::parse_one(&read.text)
-            .with_context(|| format!("the manifest of {name} cannot be read: apply a good one"))?;
-        if stored.resource.spec.replicas == replicas {
-            return Ok(Decided::done(()));
+        let stored = stored(name, &read.text)?;
+        let outcome =
+            |manifest, differs| Changed { namespace: namespace.clone(), name: name.clone(), manifest, differs };
+        if edit.is_in(&stored.resource) {
+            return Ok(Decided::done(outcome(stored, true)));
         }
-        let text = maas_crd::set_replicas(&stored.text, replicas)?;
-        Ok(Decided::after(Write::Update(read, text), ()))
-    })
-    .await
+        let now = stored.resource.spec.replicas;
+        if now != expected {
+            bail!("Expected replicas to be {expected}, was {now}: {name} was not scaled");
+        }
+        let text = edited(&stored, &[Edit::Replicas(replicas)])?;
+        if text == stored.text {
+            return Ok(Decided::done(outcome(stored, false)));
+        }
+        let text = edit.note(&text, &stored.resource)?;
+        let manifest = maas_crd::parse_one(text.as_bytes())?;
+        Ok(Decided::after_once(Write::Update(read, text), outcome(manifest, true)))
+    };
+    carry_out(store, dry_run, &[], decide).await
 }

@@ -44,11 +44,13 @@ impl From<Output> for Ran {
 }
 
 /// What maasctl reads of its environment.
-pub const VARIABLES: [&str; 8] = [
+pub const VARIABLES: [&str; 10] = [
     "MAAS_ZOOKEEPER",
     "MAAS_ROOT",
     "MAAS_NAMESPACE",
     "MAAS_LIBEXEC",
+    "MAAS_EDITOR",
+    "EDITOR",
     "NO_COLOR",
     "HADOOP_CONF_DIR",
     "HADOOP_HOME",

@@ -60,15 +60,26 @@ impl Tree {
         maasctl(&self.words(words))
     }
 
+    /// maasctl on this tree, not yet running.
+    pub fn command(&self, words: &[&str]) -> std::process::Command {
+        let mut command = command();
+        command.args(self.words(words)).stdin(std::process::Stdio::null());
+        command
+    }
+
+    /// Runs maasctl on this tree with this text on stdin.
+    pub fn ctl_with(&self, words: &[&str], stdin: &str) -> Ran {
+        with_stdin(&self.words(words), stdin)
+    }
+
     /// Applies this text.
     pub fn apply(&self, text: &str) -> Ran {
-        with_stdin(&self.words(&["apply", "-f", "-"]), text)
+        self.ctl_with(&["apply", "-f", "-"], text)
     }
 
     /// A running maasctl on this tree.
     pub fn spawn(&self, words: &[&str]) -> std::process::Child {
-        let mut command = command();
-        command.args(self.words(words)).stdin(std::process::Stdio::null());
+        let mut command = self.command(words);
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
     }
 
@@ -118,6 +129,11 @@ impl Tree {
 
     /// The status of a deployment's newest spec, all of it ready.
     pub fn plant_ready(&self, name: &str, replicas: u32) {
+        self.plant_progress(name, replicas, replicas, replicas);
+    }
+
+    /// The status of a deployment's newest spec, half-way.
+    pub fn plant_progress(&self, name: &str, replicas: u32, updated: u32, available: u32) {
         let (namespace, name): (Namespace, Name) = (Namespace::default(), name.parse().unwrap());
         let spec = Node::Spec { namespace: namespace.clone(), name: name.clone() };
         let (_, stat) = self.read(&spec);
@@ -125,9 +141,9 @@ impl Tree {
             uid: stat.czxid,
             observed_generation: i64::from(stat.version) + 1,
             replicas,
-            updated_replicas: replicas,
-            ready_replicas: replicas,
-            available_replicas: replicas,
+            updated_replicas: updated,
+            ready_replicas: available,
+            available_replicas: available,
             current_revision: Some(1),
             update_revision: Some(1),
             ..Status::default()
