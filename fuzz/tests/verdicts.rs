@@ -72,7 +72,7 @@ fn the_command_line_refuses_what_the_parser_refuses() {
     for (path, bytes) in texts {
         let mark = format!("  {}: ", path.display());
         // Of two that declare the same, the second is told so: it was read.
-        let refused = said.lines().any(|line| line.starts_with(&mark) && !line.contains(" is declared at "));
+        let refused = said.lines().any(|line| line.starts_with(&mark) && !line.contains(" is declared in "));
         let apart = ONLY_THE_COMMAND_LINE_TAKES.iter().any(|(file, _)| path.ends_with(file));
         if refused == (taken(bytes) || apart) {
             wrong.push(format!("{}: refused by the command line: {refused}", path.display()));
