@@ -435,7 +435,11 @@ fn edits_of_what_the_source_does_not_hold_are_never_lost() {
     let mut editors = Vec::new();
     let mut last = String::new();
     for turn in 0..4 {
-        editors.extend((0..4).map(|_| spawn(&words)));
+        editors.extend((0..2).map(|_| spawn(&words)));
+        editors.extend((0..2).map(|hand| {
+            let note = format!("hand-{turn}-{hand}=x");
+            spawn(&["-z", &tree.quorum, "--root", &tree.root, "annotate", "md", "m00", &note])
+        }));
         git.fleet(&["m00".to_owned()], &format!("  env: {{TURN: \"{turn}\"}}\n"));
         last = git.push("turn");
     }
@@ -444,7 +448,10 @@ fn edits_of_what_the_source_does_not_hold_are_never_lost() {
     }
     until_attempted(&tree, "fleet", &last);
     let spec = tree.spec("m00");
-    assert!(spec.contains("replicas: 68") && spec.contains("TURN: \"3\""), "{spec}");
+    assert!(spec.contains("replicas: 84") && spec.contains("TURN: \"3\""), "{spec}");
+    for (turn, hand) in (0..4).flat_map(|turn| [(turn, 0), (turn, 1)]) {
+        assert!(spec.contains(&format!("hand-{turn}-{hand}")), "{turn} {hand}: {spec}");
+    }
     assert_eq!(syncer.end(), Some(0));
 }
 
