@@ -108,7 +108,10 @@ fn no_zookeeper(maas: &Maas) {
         run(maas, "maasctl", &list, &[("MAAS_ZOOKEEPER", wrong)]).bad(&["--zookeeper", "expected host:port"]);
         run(maas, "maas_deploy.sh", &["-zq", wrong, "-mo", "LIST"], &[]).bad(&["expected host:port"]);
     }
-    run(maas, "maasctl", &list, &[("MAAS_ZOOKEEPER", "")]).bad(&["no ZooKeeper is named", "MAAS_ZOOKEEPER"]);
+    let unset = ("MAAS_ZOOKEEPER", "");
+    run(maas, "maasctl", &list, &[unset, ("HADOOP_CONF_DIR", "")]).bad(&["no ZooKeeper is named", "MAAS_ZOOKEEPER"]);
+    // Hadoop's own configuration names one.
+    run(maas, "maasctl", &list, &[unset]).good();
     // A ResourceManager is no ZooKeeper.
     let other = maas.cluster.rm_address();
     let quorums = [NOBODY, "no-such-host.invalid:2181", &other];
