@@ -38,6 +38,8 @@ use crate::output;
 use crate::settings::Settings;
 use crate::trace;
 
+pub(crate) use missing::nearest;
+
 /// A deployment that is not there, in kubectl's words.
 #[derive(Debug, thiserror::Error)]
 #[error("Error from server (NotFound): modeldeployments.maas {0:?} not found")]

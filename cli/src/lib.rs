@@ -31,7 +31,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
 
 /// Runs one command line, the program's name first, and gives the process's exit code.
 ///
@@ -60,12 +61,29 @@ fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Ok(line) => commands::run(line),
         Err(help) if !help.use_stderr() => output::help(&help.render()).map(|()| ExitCode::SUCCESS),
         Err(error) => {
-            let text = error.render();
+            let text = with_near_verb(error).render();
             let text = if output::color::stderr() { text.ansi().to_string() } else { text.to_string() };
             output::note(text.trim_end());
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// clap names a verb that is like the one typed, but none for two letters exchanged in a short one.
+fn with_near_verb(mut error: clap::Error) -> clap::Error {
+    let typed = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(typed))) => typed.clone(),
+        _ => return error,
+    };
+    let of_maasctl = error.get(ContextKind::Usage).is_some_and(|usage| usage.to_string().contains("maasctl [OPTIONS]"));
+    if of_maasctl && error.get(ContextKind::SuggestedSubcommand).is_none() {
+        let verbs: Vec<String> =
+            args::Line::command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+        if let Some(near) = commands::nearest(&typed, &verbs) {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near.to_owned()]));
+        }
+    }
+    error
 }
 
 /// The verb that the program's own name, or the hidden `legacy` entry, stands for, and its words.

@@ -56,6 +56,10 @@ fn an_unknown_mode_is_refused() {
 fn a_wrong_command_line_exits_with_one() {
     assert!(maasctl(&["get"]).failed().starts_with("error: "));
     assert!(maasctl(&["frobnicate"]).failed().contains("unrecognized subcommand"));
+    for (typed, meant) in [("gte", "get"), ("descrieb", "describe"), ("wiat", "wait")] {
+        let message = maasctl(&[typed]).failed();
+        assert!(message.contains(&format!("'{meant}'")), "{message}");
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
 mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
 #[path = "support/tree.rs"]
 mod tree_support;
 
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use maas_store::{Event, EventKind, EventRing};
 use support::Ran;
+use terminal::Terminal;
 use tree_support::Tree;
 
 const DGA: &str = "apiVersion: maas/v1\nkind: ModelDeployment\nmetadata:\n  name: dga-1.0\n  labels: {team: soc}\nspec:\n  model: {name: dga, version: \"1.0\"}\n  replicas: 2\n  payload: {path: /models/dga}\n";
@@ -220,6 +223,19 @@ fn wait_says_what_it_waits_for_and_sees_it_come() {
     assert_eq!(ready.next(), "modeldeployment.maas/dga-1.0 condition met");
     assert_eq!(ready.ended(), (Some(0), vec![]));
     assert_eq!(created.ended(), (Some(0), vec![]));
+}
+
+#[test]
+fn on_a_terminal_one_line_says_how_long_it_takes_and_goes() {
+    let tree = Tree::new();
+    let words = ["wait", "dga-1.0", "--for=create", "--timeout", "300s", "-z", &tree.quorum, "--root", &tree.root];
+    let mut screen = Terminal::run(120, 10, &words, &[]);
+    screen.see(&["waiting for modeldeployments/dga-1.0: it does not exist; no operator is running (", "s)"]);
+    screen.see_without("waiting for", "(0s)");
+    tree.apply(DGA).ok();
+    let (status, left) = screen.ended();
+    assert!(status.success());
+    assert_eq!(left.trim(), "modeldeployment.maas/dga-1.0 condition met");
 }
 
 #[test]
