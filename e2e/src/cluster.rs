@@ -14,7 +14,7 @@ pub use builder::ClusterBuilder;
 
 use crate::{
     Daemon, Error,
-    config::{Addresses, Capacity, Overrides},
+    config::{Addresses, Capacity, Overrides, RmAddresses},
     guard::Guard,
     install::Installation,
     ports::Ports,
@@ -37,10 +37,10 @@ pub struct Cluster {
     class_lists: Option<PathBuf>,
     http: reqwest::Client,
     capacity: Capacity,
-    zookeeper: Option<Daemon>,
+    zookeepers: Vec<Daemon>,
     name_node: Option<Daemon>,
     data_node: Option<Daemon>,
-    resource_manager: Option<Daemon>,
+    resource_managers: Vec<Daemon>,
     node_managers: Vec<Node>,
     keep: AtomicBool,
     guard: Guard,
@@ -59,12 +59,17 @@ impl Cluster {
         ClusterBuilder::new()
     }
 
-    /// ZooKeeper.
+    /// ZooKeeper; the first server, when there are several.
     ///
     /// # Panics
     /// As the next ones: when the cluster was built without it.
     pub fn zookeeper(&self) -> &Daemon {
-        part(self.zookeeper.as_ref())
+        part(self.zookeepers.first())
+    }
+
+    /// Every ZooKeeper server with the address where clients connect.
+    pub fn zookeepers(&self) -> impl Iterator<Item = (&Daemon, SocketAddr)> {
+        self.zookeepers.iter().zip(self.addresses.zookeepers.iter().map(|server| server.client))
     }
 
     /// The NameNode.
@@ -77,9 +82,27 @@ impl Cluster {
         part(self.data_node.as_ref())
     }
 
-    /// The ResourceManager.
+    /// The ResourceManager; the first, when there are several.
     pub fn resource_manager(&self) -> &Daemon {
-        part(self.resource_manager.as_ref())
+        part(self.resource_managers.first())
+    }
+
+    /// The ResourceManager that is active, of several.
+    ///
+    /// # Errors
+    /// [`Error::Deadline`] when none is within two minutes.
+    pub async fn active_resource_manager(&self) -> Result<&Daemon, Error> {
+        let active = async || {
+            let mut seen = Vec::new();
+            for (daemon, at) in self.resource_managers.iter().zip(&self.addresses.resource_managers) {
+                match probe::ha_state(&self.http, at.http).await {
+                    Ok(state) if state == "ACTIVE" => return Ok(daemon),
+                    other => seen.push(format!("{}: {other:?}", daemon.name())),
+                }
+            }
+            Err(seen.join(", "))
+        };
+        wait_for("an active ResourceManager", READY_DEADLINE, active).await
     }
 
     /// A NodeManager, counted from 0 (its name, `nm1`, counts from 1).
@@ -100,8 +123,8 @@ impl Cluster {
     /// All daemons, in the order in which they are best ended.
     pub fn daemons(&self) -> impl Iterator<Item = &Daemon> {
         let nodes = self.node_managers.iter().map(|node| &node.daemon);
-        let others = [&self.resource_manager, &self.data_node, &self.name_node, &self.zookeeper];
-        nodes.chain(others.into_iter().flatten())
+        let hdfs = [&self.data_node, &self.name_node].into_iter().flatten();
+        nodes.chain(&self.resource_managers).chain(hdfs).chain(&self.zookeepers)
     }
 
     /// The cluster's directory.
@@ -116,7 +139,7 @@ impl Cluster {
 
     /// ZooKeeper's connect string.
     pub fn quorum(&self) -> String {
-        self.addresses.zookeeper.to_string()
+        self.addresses.quorum()
     }
 
     /// `hdfs://host:port`.
@@ -129,19 +152,33 @@ impl Cluster {
         format!("http://{}", self.addresses.name_node_http)
     }
 
-    /// `host:port` of ApplicationClientProtocol.
+    /// `host:port` of ApplicationClientProtocol; here and below of the first ResourceManager, when there are several.
     pub fn rm_address(&self) -> String {
-        self.addresses.rm.to_string()
+        self.rm().client.to_string()
     }
 
     /// `host:port` of ApplicationMasterProtocol.
     pub fn rm_scheduler(&self) -> String {
-        self.addresses.rm_scheduler.to_string()
+        self.rm().scheduler.to_string()
+    }
+
+    /// `host:port` of ResourceManagerAdministrationProtocol.
+    pub fn rm_admin(&self) -> String {
+        self.rm().admin.to_string()
     }
 
     /// `http://host:port` of the ResourceManager's web services.
     pub fn rm_http(&self) -> String {
-        format!("http://{}", self.addresses.rm_http)
+        format!("http://{}", self.rm().http)
+    }
+
+    /// The same of every ResourceManager: one on standby sends on to the active one.
+    pub fn rm_https(&self) -> impl Iterator<Item = String> {
+        self.addresses.resource_managers.iter().map(|at| format!("http://{}", at.http))
+    }
+
+    fn rm(&self) -> RmAddresses {
+        part(self.addresses.resource_managers.first().copied())
     }
 
     /// Keeps the directory when the cluster ends, for a test that finds something wrong without panicking.
@@ -197,7 +234,7 @@ impl Cluster {
         let listed = async || {
             // A node that went away stays RUNNING for minutes in the ResourceManager's eyes.
             let since = self.node_manager(index).started_ms().ok_or("the NodeManager is not running")?;
-            let running = probe::running_nodes(&self.http, self.addresses.rm_http).await?;
+            let running = probe::running_nodes(&self.http, self.rm_https()).await?;
             let heard = running.iter().any(|(node, last)| *node == id && *last >= since);
             if heard { Ok(()) } else { Err(format!("RUNNING are {running:?}, started at {since}")) }
         };

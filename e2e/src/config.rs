@@ -10,19 +10,41 @@ use crate::Error;
 pub(crate) type Properties = BTreeMap<String, String>;
 
 /// Where each daemon listens.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Addresses {
-    pub(crate) zookeeper: SocketAddr,
+    pub(crate) zookeepers: Vec<ZooKeeperAddresses>,
     pub(crate) name_node: SocketAddr,
     pub(crate) name_node_http: SocketAddr,
     pub(crate) data_node: SocketAddr,
     pub(crate) data_node_http: SocketAddr,
     pub(crate) data_node_ipc: SocketAddr,
-    pub(crate) rm: SocketAddr,
-    pub(crate) rm_scheduler: SocketAddr,
-    pub(crate) rm_tracker: SocketAddr,
-    pub(crate) rm_admin: SocketAddr,
-    pub(crate) rm_http: SocketAddr,
+    pub(crate) resource_managers: Vec<RmAddresses>,
+}
+
+impl Addresses {
+    /// ZooKeeper's connect string.
+    pub(crate) fn quorum(&self) -> String {
+        let clients: Vec<String> = self.zookeepers.iter().map(|server| server.client.to_string()).collect();
+        clients.join(",")
+    }
+}
+
+/// Where one ZooKeeper server listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ZooKeeperAddresses {
+    pub(crate) client: SocketAddr,
+    /// For followers, and for elections; a server alone has neither.
+    pub(crate) peers: Option<[SocketAddr; 2]>,
+}
+
+/// Where one ResourceManager listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RmAddresses {
+    pub(crate) client: SocketAddr,
+    pub(crate) scheduler: SocketAddr,
+    pub(crate) tracker: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
 /// Where one NodeManager listens.
@@ -80,26 +102,54 @@ pub(crate) fn hdfs_site(addresses: &Addresses, dir: &Path) -> Properties {
 
 pub(crate) fn yarn_site(addresses: &Addresses, dir: &Path) -> Properties {
     let store = |name: &str| format!("file://{}", dir.join("resourcemanager").join(name).display());
-    properties([
-        ("yarn.resourcemanager.hostname", addresses.rm.ip().to_string()),
-        ("yarn.resourcemanager.address", addresses.rm.to_string()),
-        ("yarn.resourcemanager.scheduler.address", addresses.rm_scheduler.to_string()),
-        ("yarn.resourcemanager.resource-tracker.address", addresses.rm_tracker.to_string()),
-        ("yarn.resourcemanager.admin.address", addresses.rm_admin.to_string()),
-        ("yarn.resourcemanager.webapp.address", addresses.rm_http.to_string()),
+    let mut site = properties([
         // A restarted ResourceManager must know its applications, as every serious cluster has it.
         ("yarn.resourcemanager.recovery.enabled", "true".into()),
         (
             "yarn.resourcemanager.store.class",
             "org.apache.hadoop.yarn.server.resourcemanager.recovery.ZKRMStateStore".into(),
         ),
-        ("hadoop.zk.address", addresses.zookeeper.to_string()),
+        ("hadoop.zk.address", addresses.quorum()),
         // By default all ResourceManagers of one user on a machine would share these, under /tmp.
         ("yarn.node-attribute.fs-store.root-dir", store("node-attributes")),
         ("yarn.node-labels.fs-store.root-dir", store("node-labels")),
         // A model of some MB should not take the stock 1024 MB of a small machine.
         ("yarn.scheduler.minimum-allocation-mb", "128".into()),
-    ])
+    ]);
+    let several = addresses.resource_managers.len() > 1;
+    for (index, at) in addresses.resource_managers.iter().enumerate() {
+        let suffix = if several { format!(".{}", rm_id(index)) } else { String::new() };
+        let own = [
+            ("hostname", at.client.ip().to_string()),
+            ("address", at.client.to_string()),
+            ("scheduler.address", at.scheduler.to_string()),
+            ("resource-tracker.address", at.tracker.to_string()),
+            ("admin.address", at.admin.to_string()),
+            ("webapp.address", at.http.to_string()),
+        ];
+        site.extend(own.map(|(name, value)| (format!("yarn.resourcemanager.{name}{suffix}"), value)));
+    }
+    if several {
+        let ids: Vec<String> = (0..addresses.resource_managers.len()).map(rm_id).collect();
+        site.extend(properties([
+            ("yarn.resourcemanager.ha.enabled", "true".into()),
+            ("yarn.resourcemanager.ha.rm-ids", ids.join(",")),
+            ("yarn.resourcemanager.cluster-id", "maas-e2e".into()),
+            // The elector still looks for the old name alone.
+            ("yarn.resourcemanager.zk-address", addresses.quorum()),
+        ]));
+    }
+    site
+}
+
+/// The name of one of several ResourceManagers, counted from 0.
+pub(crate) fn rm_id(index: usize) -> String {
+    format!("rm{}", index + 1)
+}
+
+/// What one of several ResourceManagers is told beyond the common part: which of them it is.
+pub(crate) fn resource_manager_site(index: usize) -> Properties {
+    properties([("yarn.resourcemanager.ha.id", rm_id(index))])
 }
 
 pub(crate) fn node_manager_site(node: &NodeAddresses, capacity: Capacity, dir: &Path) -> Properties {
@@ -131,17 +181,23 @@ pub(crate) fn capacity_scheduler() -> Properties {
     ])
 }
 
-/// ZooKeeper's own file.
-pub(crate) fn zoo_cfg(address: SocketAddr, dir: &Path) -> String {
+/// The file of one ZooKeeper server, which keeps its data in `data`.
+pub(crate) fn zoo_cfg(all: &[ZooKeeperAddresses], own: SocketAddr, data: &Path) -> String {
     // The tick is a quarter of the stock one, so that tests may ask for sessions as short as a second; the longest session
     // is then set back to the stock 40 s. The admin server's port is not needed; connections from one address are many.
-    format!(
+    let mut text = format!(
         "tickTime=500\nmaxSessionTimeout=40000\ndataDir={}\nclientPort={}\nclientPortAddress={}\n\
          admin.enableServer=false\nmaxClientCnxns=0\n4lw.commands.whitelist=*\n",
-        dir.join("zookeeper").display(),
-        address.port(),
-        address.ip()
-    )
+        data.display(),
+        own.port(),
+        own.ip()
+    );
+    let peers = all.iter().zip(1..).filter_map(|(server, number)| Some((number, server.peers?)));
+    for (number, [follow, elect]) in peers {
+        text += &format!("server.{number}={}:{}:{}\n", follow.ip(), follow.port(), elect.port());
+    }
+    // Counted in ticks: 10 s to join, and as far as a follower may fall behind by stock settings, 10 s.
+    text + "initLimit=20\nsyncLimit=20\n"
 }
 
 /// To standard output, which the starter sends to the daemon's log file.

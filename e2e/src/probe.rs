@@ -24,8 +24,8 @@ pub(crate) enum Probe {
     NameNode { rpc: SocketAddr, http: SocketAddr },
     /// The DataNode's ports are open.
     DataNode { data: SocketAddr, http: SocketAddr },
-    /// The ResourceManager says STARTED and its scheduler port is open.
-    ResourceManager { scheduler: SocketAddr, http: SocketAddr },
+    /// The ResourceManager says STARTED and its scheduler port is open, where it must be.
+    ResourceManager { scheduler: Option<SocketAddr>, http: SocketAddr },
     /// The NodeManager's RPC and web ports are open.
     NodeManager { rpc: SocketAddr, http: SocketAddr },
 }
@@ -48,7 +48,9 @@ impl Probe {
                 port_open(*second).await
             }
             Self::ResourceManager { scheduler, http } => {
-                port_open(*scheduler).await?;
+                if let Some(scheduler) = scheduler {
+                    port_open(*scheduler).await?;
+                }
                 let info = get_json(http_client, &format!("http://{http}/ws/v1/cluster/info")).await?;
                 match info.pointer("/clusterInfo/state").and_then(Value::as_str) {
                     Some("STARTED") => Ok(()),
@@ -94,13 +96,30 @@ pub(crate) async fn data_node_registered(client: &reqwest::Client, data_node: So
 }
 
 /// The node ids that the ResourceManager has as RUNNING, each with the time of its last news (milliseconds since 1970, by
-/// the node's clock).
-pub(crate) async fn running_nodes(client: &reqwest::Client, rm: SocketAddr) -> Result<Vec<(String, u64)>, String> {
-    let nodes = get_json(client, &format!("http://{rm}/ws/v1/cluster/nodes?states=RUNNING")).await?;
+/// the node's clock). The first of several that answers knows: one on standby sends on to the active one.
+pub(crate) async fn running_nodes(
+    client: &reqwest::Client,
+    rms: impl Iterator<Item = String>,
+) -> Result<Vec<(String, u64)>, String> {
+    let mut nodes = Err("no ResourceManager".to_owned());
+    for rm in rms {
+        nodes = get_json(client, &format!("{rm}/ws/v1/cluster/nodes?states=RUNNING")).await;
+        if nodes.is_ok() {
+            break;
+        }
+    }
+    let nodes = nodes?;
     // With no node at all "nodes" is null or empty.
     let list = nodes.pointer("/nodes/node").and_then(Value::as_array).cloned().unwrap_or_default();
     let node = |node: &Value| Some((node.get("id")?.as_str()?.to_owned(), node.get("lastHealthUpdate")?.as_u64()?));
     Ok(list.iter().filter_map(node).collect())
+}
+
+/// ACTIVE or STANDBY. A ResourceManager says that of itself, and sends this question on to nobody.
+pub(crate) async fn ha_state(client: &reqwest::Client, rm: SocketAddr) -> Result<String, String> {
+    let info = get_json(client, &format!("http://{rm}/ws/v1/cluster/info")).await?;
+    let state = info.pointer("/clusterInfo/haState").and_then(Value::as_str);
+    state.map(str::to_owned).ok_or_else(|| "no haState".to_owned())
 }
 
 async fn name_node_info(client: &reqwest::Client, http: SocketAddr) -> Result<Value, String> {

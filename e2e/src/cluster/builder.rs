@@ -10,7 +10,7 @@ use std::{
 use super::Cluster;
 use crate::{
     Error,
-    config::{Addresses, Capacity, Overrides},
+    config::{Addresses, Capacity, Overrides, RmAddresses, ZooKeeperAddresses},
     guard::Guard,
     install::{self, Installation},
     ports::Ports,
@@ -30,6 +30,8 @@ pub(super) enum Parts {
 #[derive(Debug, Clone)]
 pub struct ClusterBuilder {
     parts: Parts,
+    zookeepers: usize,
+    resource_managers: usize,
     node_managers: usize,
     capacity: Capacity,
     overrides: Overrides,
@@ -42,6 +44,8 @@ impl ClusterBuilder {
     pub(super) fn new() -> Self {
         Self {
             parts: Parts::All,
+            zookeepers: 1,
+            resource_managers: 1,
             node_managers: 1,
             capacity: Capacity { memory_mb: 4096, vcores: 8 },
             overrides: Overrides::default(),
@@ -49,6 +53,20 @@ impl ClusterBuilder {
             keep: false,
             class_lists: None,
         }
+    }
+
+    /// How many ZooKeeper servers, 1 to 5; 1 unless said.
+    #[must_use]
+    pub fn zookeepers(mut self, count: usize) -> Self {
+        self.zookeepers = count.clamp(1, 5);
+        self
+    }
+
+    /// How many ResourceManagers, 1 to 3, of which one is active; 1 unless said.
+    #[must_use]
+    pub fn resource_managers(mut self, count: usize) -> Self {
+        self.resource_managers = count.clamp(1, 3);
+        self
     }
 
     /// How many NodeManagers to start with; 1 unless said.
@@ -154,8 +172,11 @@ impl ClusterBuilder {
                 name_node.serves().await?;
                 cluster.launch_data_node()?;
             }
-            if let Some(resource_manager) = &cluster.resource_manager {
-                resource_manager.serves().await?;
+            if parts == Parts::All {
+                for resource_manager in &cluster.resource_managers {
+                    resource_manager.serves().await?;
+                }
+                cluster.active_resource_manager().await?;
                 for _ in 0..count {
                     cluster.launch_node_manager(capacity)?;
                 }
@@ -176,18 +197,25 @@ impl ClusterBuilder {
         let guard = Guard::start(&dir, keep)?;
         let mut ports = Ports::claim()?;
         let mut next = || Ok::<_, Error>(SocketAddr::new(LOCAL, ports.next()?));
+        let several = self.zookeepers > 1;
+        let zookeepers = (0..self.zookeepers).map(|_| {
+            let client = next()?;
+            let peers = if several { Some([next()?, next()?]) } else { None };
+            Ok(ZooKeeperAddresses { client, peers })
+        });
+        let zookeepers = zookeepers.collect::<Result<_, Error>>()?;
+        let resource_managers = (0..self.resource_managers).map(|_| {
+            Ok(RmAddresses { client: next()?, scheduler: next()?, tracker: next()?, admin: next()?, http: next()? })
+        });
+        let resource_managers = resource_managers.collect::<Result<_, Error>>()?;
         let addresses = Addresses {
-            zookeeper: next()?,
+            zookeepers,
             name_node: next()?,
             name_node_http: next()?,
             data_node: next()?,
             data_node_http: next()?,
             data_node_ipc: next()?,
-            rm: next()?,
-            rm_scheduler: next()?,
-            rm_tracker: next()?,
-            rm_admin: next()?,
-            rm_http: next()?,
+            resource_managers,
         };
         let cluster = Cluster {
             addresses,
@@ -198,10 +226,10 @@ impl ClusterBuilder {
             // Nothing of the machine's proxy settings concerns 127.0.0.1.
             http: reqwest::Client::builder().no_proxy().build().map_err(Error::Http)?,
             capacity: self.capacity,
-            zookeeper: None,
+            zookeepers: Vec::new(),
             name_node: None,
             data_node: None,
-            resource_manager: None,
+            resource_managers: Vec::new(),
             node_managers: Vec::new(),
             keep: AtomicBool::new(keep),
             guard,

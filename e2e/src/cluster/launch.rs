@@ -18,14 +18,21 @@ impl Cluster {
     pub(super) fn write_files(&self) -> Result<(), Error> {
         let dir = &self.dir;
         // The NameNode and DataNode refuse to start when these are not on the class path, empty though they are.
-        for name in ["logs", "tmp", "zookeeper", "webroot/webapps/hdfs/WEB-INF", "webroot/webapps/datanode/WEB-INF"] {
+        for name in ["logs", "tmp", "webroot/webapps/hdfs/WEB-INF", "webroot/webapps/datanode/WEB-INF"] {
             let path = dir.join(name);
             fs::create_dir_all(&path).map_err(Error::file("create", &path))?;
         }
         // Names are looked up here and nowhere else: a resolver that is slow or absent must not slow the daemons down.
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         write(&dir.join("hosts"), &format!("127.0.0.1 localhost\n127.0.0.1 {}\n", host.trim()))?;
-        write(&dir.join("zoo.cfg"), &config::zoo_cfg(self.addresses.zookeeper, dir))?;
+        let servers = &self.addresses.zookeepers;
+        for (index, server) in servers.iter().enumerate() {
+            let name = numbered("zookeeper", index, servers.len());
+            let data = dir.join(&name);
+            fs::create_dir_all(&data).map_err(Error::file("create", &data))?;
+            write(&data.join("myid"), &(index + 1).to_string())?;
+            write(&dir.join(format!("{name}.cfg")), &config::zoo_cfg(servers, server.client, &data))?;
+        }
         self.write_conf(&self.conf_dir(), config::Properties::new())
     }
 
@@ -45,11 +52,16 @@ impl Cluster {
 
     /// The daemons that the others register with.
     pub(super) fn launch_first(&mut self, parts: Parts) -> Result<(), Error> {
-        let at = self.addresses;
+        let at = self.addresses.clone();
         let conf = self.conf_dir();
         if parts != Parts::Hdfs {
-            let main = ["org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned(), self.path("zoo.cfg")];
-            self.zookeeper = Some(self.spawn("zookeeper", &conf, 128, &main, Probe::ZooKeeper(at.zookeeper))?);
+            for (index, server) in at.zookeepers.iter().enumerate() {
+                let name = numbered("zookeeper", index, at.zookeepers.len());
+                let file = self.path(&format!("{name}.cfg"));
+                let main = ["org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned(), file];
+                let daemon = self.spawn(&name, &conf, 128, &main, Probe::ZooKeeper(server.client))?;
+                self.zookeepers.push(daemon);
+            }
         }
         if parts != Parts::ZooKeeper {
             copy_directory(&self.installation.name_template, &self.dir.join("namenode"))?;
@@ -59,8 +71,20 @@ impl Cluster {
         }
         if parts == Parts::All {
             let main = ["org.apache.hadoop.yarn.server.resourcemanager.ResourceManager".to_owned()];
-            let probe = Probe::ResourceManager { scheduler: at.rm_scheduler, http: at.rm_http };
-            self.resource_manager = Some(self.spawn("resourcemanager", &conf, 384, &main, probe)?);
+            for (index, own) in at.resource_managers.iter().enumerate() {
+                let several = at.resource_managers.len() > 1;
+                let name = numbered("resourcemanager", index, at.resource_managers.len());
+                let mut own_conf = conf.clone();
+                if several {
+                    own_conf = self.dir.join(format!("conf-{}", config::rm_id(index)));
+                    self.write_conf(&own_conf, config::resource_manager_site(index))?;
+                }
+                // One on standby opens no other port than this one.
+                let scheduler = (!several).then_some(own.scheduler);
+                let probe = Probe::ResourceManager { scheduler, http: own.http };
+                let daemon = self.spawn(&name, &own_conf, 384, &main, probe)?;
+                self.resource_managers.push(daemon);
+            }
         }
         Ok(())
     }
@@ -129,6 +153,11 @@ impl Cluster {
     fn path(&self, name: &str) -> String {
         self.dir.join(name).display().to_string()
     }
+}
+
+/// The name of one of several, which one alone has without a number.
+fn numbered(name: &str, index: usize, count: usize) -> String {
+    if count > 1 { format!("{name}{}", index + 1) } else { name.to_owned() }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
