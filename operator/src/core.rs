@@ -57,8 +57,6 @@ struct Planned {
     ops: Vec<Op>,
     acts: Vec<Act>,
     status: bool,
-    /// How many events were untold before it.
-    untold: usize,
 }
 
 /// Whether the tree is seen whole.
@@ -465,6 +463,7 @@ impl Core {
                 turn.memory.unwritten.clear();
                 turn.memory.status_at = Some(now.mono);
             }
+            turn.memory.steps_were_taken();
         });
         if !seeded(Bug::OwnWritesForgotten) {
             self.cache.applied(&self.settings.root, &plan.ops, &done, self.lists);
@@ -498,7 +497,7 @@ impl Core {
             }
             // What was to follow from it, in YARN and as events, is derived again from what stands.
             turn.memory.forget_acts(&plan.acts);
-            turn.memory.unwritten.truncate(plan.untold);
+            turn.memory.steps.clear();
         });
     }
 
@@ -572,7 +571,8 @@ impl Core {
 
     fn plan_one(&mut self, now: Time, epoch: u32, version: i32, key: &Key, out: &mut Vec<Effect>) {
         let Some(mut turn) = self.turns.take(key) else { return };
-        let observed = self.cache.observe(&self.settings.root, key, |iid| self.rm.container(iid, &self.allotment));
+        let container = |iid| (self.rm.container(iid, &self.allotment), self.rm.eviction(iid));
+        let observed = self.cache.observe(&self.settings.root, key, container);
         let mut context = Context {
             settings: &self.settings,
             epoch,
@@ -580,7 +580,6 @@ impl Core {
             maximum: self.rm.room.maximum,
             draining: self.drain != Drain::No,
         };
-        let untold = turn.memory.unwritten.len();
         let plan = plan::plan(&mut context, &observed, &mut turn.memory, now);
         turn.dirty = false;
         turn.wake = plan.wake;
@@ -605,8 +604,7 @@ impl Core {
             }
             let mut ops = vec![fence::check(&self.settings, version)];
             ops.extend(plan.ops);
-            let planned =
-                Planned { key: key.clone(), ops: ops.clone(), acts: plan.acts, status: plan.writes_status, untold };
+            let planned = Planned { key: key.clone(), ops: ops.clone(), acts: plan.acts, status: plan.writes_status };
             self.commit(Purpose::Deployment(Box::new(planned)), ops, out);
         }
         self.turns.put(key.clone(), turn);

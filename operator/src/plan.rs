@@ -17,7 +17,7 @@ use maas_store::{Event, EventKind, Op, Phase};
 use crate::allot::Shape;
 use crate::seeded::{Bug, seeded};
 use crate::settings::Settings;
-use observed::{Container, Deletion, Instance, Memory, Observed, Payload};
+use observed::{Container, Deletion, Eviction, Instance, Memory, Observed, Payload};
 use rollout::Live;
 use tree::Paths;
 
@@ -221,14 +221,29 @@ fn scale(
         memory.backoff.failed(number, now.mono);
         instances::stop(plan, paths, observed, memory, iid, instance, "CrashesHere", now);
     }
+    // They end soon, whatever is done: so without a call to them that fails.
+    let preempted = |iid: Iid, i: &Instance| {
+        let stays = moving.is_none_or(|(moved, _)| moved != iid);
+        stays && is_live(i, desired.uid) && i.eviction == Some(Eviction::Preempted)
+    };
+    for (iid, instance) in observed.instances.iter().filter(|(iid, i)| preempted(**iid, i)) {
+        if plan.is_full() {
+            plan.wake_at(now.mono);
+            break;
+        }
+        let message = format!("YARN will take the container of instance {iid} for another queue: it is drained first.");
+        memory.tell_step(instances::PREEMPTED, message, iid.to_string(), now);
+        instances::stop(plan, paths, observed, memory, *iid, instance, instances::PREEMPTED, now);
+    }
     let live: Vec<Live> = observed
         .instances
         .iter()
-        .filter(|(iid, _)| moving.is_none_or(|(moved, _)| moved != **iid))
+        .filter(|(iid, i)| moving.is_none_or(|(moved, _)| moved != **iid) && !preempted(**iid, i))
         .filter(|(iid, i)| is_live(i, desired.uid) && !instances::is_abandoned(i, **iid, context.epoch))
         .map(|(iid, i)| Live {
             iid: *iid,
-            updated: i.record.as_ref().is_some_and(|r| r.revision == number),
+            // One on a node that leaves is replaced as one of an older revision is: another comes first.
+            updated: i.eviction.is_none() && i.record.as_ref().is_some_and(|r| r.revision == number),
             ready: is_ready(i),
             placed: !matches!(i.container, Container::None(_)),
         })
@@ -236,8 +251,11 @@ fn scale(
     let decision = rollout::decide(desired.replicas as usize, &live);
     for iid in &decision.stop {
         if let Some(instance) = observed.instances.get(iid) {
-            let reason =
-                if instance.record.as_ref().is_some_and(|r| r.revision == number) { "ScaledDown" } else { "Replaced" };
+            let reason = match instance.eviction {
+                Some(_) => "NodeDecommissioning",
+                None if instance.record.as_ref().is_some_and(|r| r.revision == number) => "ScaledDown",
+                None => "Replaced",
+            };
             instances::stop(plan, paths, observed, memory, *iid, instance, reason, now);
         }
     }
@@ -266,8 +284,7 @@ fn scale(
         let epoch = if seeded(Bug::IdsGivenAgain) { 1 } else { context.epoch };
         let iid = Iid::new(epoch, *context.counter);
         plan.ops.push(paths.create_instance(iid, desired.uid, number, &context.settings.application));
-        memory.tell(
-            EventKind::Normal,
+        memory.tell_step(
             "SuccessfulCreate",
             format!("Created instance {iid} of revision {number}."),
             iid.to_string(),
@@ -439,6 +456,7 @@ fn finish_removal(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, m
     }
     paths.delete_rest(observed, &mut plan.ops);
     memory.unwritten.clear();
+    memory.steps.clear();
     plan.gone = plan.ops.is_empty();
 }
 
@@ -484,6 +502,10 @@ fn conditions_differ(a: &Status, b: &Status) -> bool {
     a.uid != b.uid || a.observed_generation != b.observed_generation || short(a) != short(b)
 }
 
+fn event(kind: EventKind, reason: &str, message: String, object: String, now: Time) -> Event {
+    Event { kind, reason: reason.to_owned(), message, object, count: 1, first_ms: now.wall, last_ms: now.wall }
+}
+
 impl Memory {
     /// Drops what is remembered of instances and revisions that are no more.
     fn forget(&mut self, observed: &Observed<'_>, now: Time) {
@@ -508,20 +530,24 @@ impl Memory {
         }
     }
 
-    /// Notes one event; written with the next status.
+    /// Notes one event, of something seen and seen once; written with the next status.
     pub(crate) fn tell(&mut self, kind: EventKind, reason: &str, message: String, object: String, now: Time) {
         // More than a ring holds would be cut on writing anyway.
         if self.unwritten.len() < 50 {
-            self.unwritten.push(Event {
-                kind,
-                reason: reason.to_owned(),
-                message,
-                object,
-                count: 1,
-                first_ms: now.wall,
-                last_ms: now.wall,
-            });
+            self.unwritten.push(event(kind, reason, message, object, now));
         }
+    }
+
+    /// Notes one event of what the plan itself does: it has not happened until the plan is accepted.
+    pub(crate) fn tell_step(&mut self, reason: &str, message: String, object: String, now: Time) {
+        if self.steps.len() < 50 {
+            self.steps.push(event(EventKind::Normal, reason, message, object, now));
+        }
+    }
+
+    /// The plan was accepted.
+    pub(crate) fn steps_were_taken(&mut self) {
+        self.unwritten.append(&mut self.steps);
     }
 
     fn tell_failure(&mut self, next: &Status, now: Time) {

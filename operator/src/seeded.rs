@@ -54,6 +54,8 @@ bugs! {
     StartNotRepeated: "a start whose answer was lost is not repeated",
     StartWithoutPayload: "containers are started before their payload is pinned",
     PreemptionIsFailure: "an end that the platform caused counts as the model's failure",
+    PreemptionNotHeeded: "instances that are to be preempted are not drained",
+    LeavingNodeKept: "instances on a node that is being decommissioned stay until it is gone",
     FailuresNotCounted: "failing containers are replaced without any wait",
     AsksNeverParked: "an ask that finds no room stands for ever before smaller ones",
     ParkedNeverShown: "a parked ask is never shown again",

@@ -191,7 +191,7 @@ pub fn wander(seed: u64, faults: &[Fault]) -> World {
     for _ in 0..4 + world.draw(12) {
         let n = world.draw(3) as usize;
         let name = NAMES[n];
-        match world.draw(16) {
+        match world.draw(18) {
             0..=6 => {
                 let replicas = world.draw(4) as u32;
                 let env = world.draw(3);
@@ -224,6 +224,17 @@ pub fn wander(seed: u64, faults: &[Fault]) -> World {
                 let away = world.draw(12_000);
                 world.run_for(away);
                 world.node_returns(0);
+            }
+            15 => {
+                if let Some(id) = world.runners.keys().nth(n).copied() {
+                    world.yarn.preempt(id);
+                }
+            }
+            16 => {
+                world.yarn.decommission(1, true);
+                let leaves = world.draw(12_000);
+                world.run_for(leaves);
+                world.yarn.decommission(1, false);
             }
             _ => {
                 world.hdfs.remove("/m");

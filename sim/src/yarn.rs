@@ -78,6 +78,10 @@ pub struct Yarn {
     pub places: BTreeMap<AskKey, VecDeque<(NodeId, ContainerId)>>,
     /// Where the next reservation goes; the node with most room unless said.
     pub reserve_on: Option<NodeId>,
+    /// Nodes that are being decommissioned: nothing more is placed there.
+    leaving: BTreeSet<NodeId>,
+    /// What the next answer names as to be preempted.
+    preempted: Vec<ContainerId>,
     /// Started by a NodeManager at some time.
     taken: BTreeSet<ContainerId>,
     kept: BTreeMap<ContainerId, Kept>,
@@ -110,6 +114,8 @@ impl Yarn {
             startable: BTreeMap::new(),
             places: BTreeMap::new(),
             reserve_on: None,
+            leaving: BTreeSet::new(),
+            preempted: Vec::new(),
             taken: BTreeSet::new(),
             kept: BTreeMap::new(),
             lost: BTreeSet::new(),
@@ -128,7 +134,11 @@ impl Yarn {
 
     fn free(&self, node: &Node) -> i64 {
         let used = self.containers.values().filter(|k| k.container.node == node.id);
-        if node.up { node.memory - used.map(|k| k.container.resource.memory_mb).sum::<i64>() } else { 0 }
+        if node.up && !self.leaving.contains(&node.id) {
+            node.memory - used.map(|k| k.container.resource.memory_mb).sum::<i64>()
+        } else {
+            0
+        }
     }
 
     fn free_on(&self, id: &NodeId) -> i64 {
@@ -220,6 +230,7 @@ impl Yarn {
             allocated: std::mem::take(&mut self.allocated),
             completed: std::mem::take(&mut self.completed),
             updated_nodes: std::mem::take(&mut self.updated),
+            preempted: std::mem::take(&mut self.preempted),
             previous_containers: if self.response_id > 3 { std::mem::take(&mut self.previous) } else { Vec::new() },
             headroom: Some(Resource::new(self.headroom(), 64)),
             ..AllocateResponse::default()
@@ -251,7 +262,10 @@ impl Yarn {
             let place = self.places.get_mut(&key).and_then(VecDeque::pop_front);
             let other = own.as_ref().filter(|(_, _, size)| *size != memory).map(|(_, node, _)| node);
             let reserved = self.reserved.as_ref().map(|(_, node, _)| node);
-            let usable = self.nodes.iter().filter(|n| n.up && reserved != Some(&n.id) && other != Some(&n.id));
+            let usable = self
+                .nodes
+                .iter()
+                .filter(|n| n.up && !self.leaving.contains(&n.id) && reserved != Some(&n.id) && other != Some(&n.id));
             // The first that does not fit stops all others; where only the nodes are too full, one is reserved.
             if memory > self.headroom() {
                 self.reserved = self.reserved.take().or(own);
@@ -261,7 +275,7 @@ impl Yarn {
             let place = place.filter(|(node, _)| fitting.contains(node));
             let node = place.as_ref().map(|(node, _)| node.clone()).or_else(|| fitting.first().cloned());
             let Some(node) = node else {
-                let up = || self.nodes.iter().filter(|n| n.up);
+                let up = || self.nodes.iter().filter(|n| n.up && !self.leaving.contains(&n.id));
                 let said = up().find(|n| self.reserve_on.as_ref() == Some(&n.id));
                 let new = said.or_else(|| up().max_by_key(|n| self.free(n))).map(|n| (key, n.id.clone(), memory));
                 self.reserved = self.reserved.take().or(own).or(new);
@@ -413,6 +427,23 @@ impl Yarn {
         let on = on.collect::<Vec<ContainerId>>();
         self.containers.retain(|id, _| !on.contains(id));
         on
+    }
+
+    /// The scheduler says once that it will take a container for another queue.
+    pub fn preempt(&mut self, id: ContainerId) {
+        self.preempted.push(id);
+    }
+
+    /// A node is to be decommissioned once nothing runs there, or is not to be any more.
+    pub fn decommission(&mut self, n: usize, leaves: bool) {
+        let id = self.nodes[n].id.clone();
+        if leaves {
+            self.reserved.take_if(|(_, node, _)| *node == id);
+            self.leaving.insert(id.clone());
+        } else {
+            self.leaving.remove(&id);
+        }
+        self.report(id, if leaves { NodeState::Decommissioning } else { NodeState::Running });
     }
 
     fn report(&mut self, id: NodeId, state: NodeState) {

@@ -8,7 +8,7 @@ use maas_crd::{Faults, Iid, Manifest, Status, Template};
 use maas_store::{Done, Endpoint, EventRing, Exit, InstanceRecord, Node, Op, Revision, Root, RunnerReport, Stat};
 
 use crate::key::Key;
-use crate::plan::observed::{Container, Instance, Observed, RevisionSeen, SpecSeen};
+use crate::plan::observed::{Container, Eviction, Instance, Observed, RevisionSeen, SpecSeen};
 use crate::seeded::{Bug, seeded};
 
 #[derive(Clone, Debug)]
@@ -155,7 +155,12 @@ impl Cache {
     }
 
     /// One deployment as it stands; `container` says what YARN knows of each instance.
-    pub(crate) fn observe<'a>(&self, root: &Root, key: &'a Key, container: impl Fn(Iid) -> Container) -> Observed<'a> {
+    pub(crate) fn observe<'a>(
+        &self,
+        root: &Root,
+        key: &'a Key,
+        container: impl Fn(Iid) -> (Container, Option<Eviction>),
+    ) -> Observed<'a> {
         let (namespace, name) = (key.namespace.clone(), key.name.clone());
         let mut observed = Observed {
             key,
@@ -215,7 +220,7 @@ impl Cache {
         below: &str,
         entry: &Entry,
         observed: &mut Observed<'_>,
-        container: &impl Fn(Iid) -> Container,
+        container: &impl Fn(Iid) -> (Container, Option<Eviction>),
     ) {
         match (Node::parse(root, path), &entry.value) {
             (Some(Node::Revision { number, .. }), Value::Revision(record)) => {
@@ -223,6 +228,7 @@ impl Cache {
                 observed.revisions.insert(number, seen);
             }
             (Some(Node::Instance { iid, .. }), Value::Instance(record)) => {
+                let (container, eviction) = container(iid);
                 let instance = Instance {
                     record: record.clone(),
                     version: entry.stat.version,
@@ -231,7 +237,8 @@ impl Cache {
                     endpoint: None,
                     published: Vec::new(),
                     children: Vec::new(),
-                    container: container(iid),
+                    container,
+                    eviction,
                 };
                 observed.instances.insert(iid, instance);
             }

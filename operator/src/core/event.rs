@@ -100,6 +100,8 @@ pub(crate) struct Held {
     pub(crate) stage: Stage,
     /// It is being given back as unknown.
     pub(crate) leaving: bool,
+    /// The scheduler will take it for another queue.
+    pub(crate) preempted: bool,
 }
 
 /// How far a held container is.

@@ -11,7 +11,7 @@ use maas_crd::Iid;
 use super::event::{Effect, Held, Level, Stage};
 use crate::allot::{Allotment, Change, Room, Shape};
 use crate::plan::Time;
-use crate::plan::observed::{Container, Ended};
+use crate::plan::observed::{Container, Ended, Eviction};
 use crate::seeded::{Bug, seeded};
 
 /// Heartbeat when nothing is expected.
@@ -66,6 +66,8 @@ pub(crate) struct Rm {
     lost: BTreeMap<NodeId, BTreeSet<ContainerId>>,
     /// Nodes with containers of ours that were not seen since the ResourceManager restarted, and since when.
     awaited: BTreeMap<NodeId, u64>,
+    /// Nodes that are being decommissioned: what runs there runs on for a while.
+    leaving: BTreeSet<NodeId>,
     adopted: bool,
     said_lost: bool,
     finishing: Option<(bool, String)>,
@@ -92,6 +94,7 @@ impl Default for Rm {
             ended: BTreeMap::new(),
             lost: BTreeMap::new(),
             awaited: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             adopted: false,
             said_lost: false,
             finishing: None,
@@ -175,7 +178,8 @@ impl Rm {
             iids.push(iid);
             // A second container of one instance has no place here: it is given back as unknown.
             self.by_iid.entry(iid).or_insert_with(|| container.id);
-            self.held.insert(container.id, Held { iid, container, stage: Stage::Running, leaving: false });
+            let held = Held { iid, container, stage: Stage::Running, leaving: false, preempted: false };
+            self.held.insert(held.container.id, held);
         }
         iids
     }
@@ -251,11 +255,14 @@ impl Rm {
             let Some(iid) = iid_of(&container) else { continue };
             moved.push(iid);
             self.by_iid.insert(iid, container.id);
-            self.held.insert(container.id, Held { iid, container, stage: Stage::Granted, leaving: false });
+            self.held
+                .insert(container.id, Held { iid, container, stage: Stage::Granted, leaving: false, preempted: false });
         }
         moved.extend(response.completed.iter().filter_map(|status| self.completed(status)));
+        moved.extend(self.preempted(&response.preempted));
         for node in &response.updated_nodes {
             self.awaited.remove(&node.id);
+            moved.extend(self.node_leaves(&node.id, node.state == NodeState::Decommissioning));
             if node.state == NodeState::Running {
                 self.room.maximum = self.registered_maximum;
                 for held in self.held.values_mut().filter(|held| held.container.node == node.id) {
@@ -316,6 +323,35 @@ impl Rm {
         if let Some(least) = refused.map(|ask| shape(&ask.capability).memory_mb).min() {
             self.room.maximum.memory_mb = self.room.maximum.memory_mb.min(least.saturating_sub(1));
         }
+    }
+
+    /// Notes which containers the scheduler will take, said once of each; returns their instances.
+    fn preempted(&mut self, ids: &[ContainerId]) -> Vec<Iid> {
+        let mut iids = Vec::new();
+        for id in ids.iter().filter(|_| !seeded(Bug::PreemptionNotHeeded)) {
+            if let Some(held) = self.held.get_mut(id) {
+                held.preempted = true;
+                iids.push(held.iid);
+            }
+        }
+        iids
+    }
+
+    /// Notes whether a node is being decommissioned; returns the instances there, where that changed.
+    fn node_leaves(&mut self, node: &NodeId, leaves: bool) -> Vec<Iid> {
+        let leaves = leaves && !seeded(Bug::LeavingNodeKept);
+        let changed = if leaves { self.leaving.insert(node.clone()) } else { self.leaving.remove(node) };
+        let there = self.held.values().filter(|held| changed && held.container.node == *node);
+        there.map(|held| held.iid).collect()
+    }
+
+    /// Whether YARN has said that it will take the container of an instance away.
+    pub(crate) fn eviction(&self, iid: Iid) -> Option<Eviction> {
+        let held = self.by_iid.get(&iid).and_then(|id| self.held.get(id))?;
+        if held.preempted {
+            return Some(Eviction::Preempted);
+        }
+        self.leaving.contains(&held.container.node).then_some(Eviction::NodeLeaves)
     }
 
     fn completed(&mut self, status: &ContainerStatus) -> Option<Iid> {

@@ -18,6 +18,8 @@ use crate::seeded::{Bug, seeded};
 const SIGNAL_AFTER: u64 = 2_000;
 /// How long after the end of its grace a container is stopped.
 const STOP_AFTER: u64 = 5_000;
+/// The reason of events about containers that another queue is owed.
+pub(super) const PREEMPTED: &str = "Preempted";
 /// Grace of an instance whose revision is not known.
 const DEFAULT_GRACE: u64 = 30_000;
 
@@ -52,7 +54,7 @@ pub(super) fn settle(
         } else if instance.container == Container::Unheard && instance.runner.is_none() {
             let message =
                 format!("Instance {iid} is lost: YARN has not seen its node since the ResourceManager restarted.");
-            memory.tell(EventKind::Normal, "ContainerLost", message, iid.to_string(), now);
+            memory.tell_step("ContainerLost", message, iid.to_string(), now);
             paths.delete_instance(*iid, instance, &mut plan.ops);
             plan.acts.push(Act::Release(*iid));
         } else if is_live(instance, uid) {
@@ -80,7 +82,7 @@ pub(super) fn stop(
     reason: &str,
     now: Time,
 ) {
-    memory.tell(EventKind::Normal, "Killing", format!("Stopping instance {iid}: {reason}."), iid.to_string(), now);
+    memory.tell_step("Killing", format!("Stopping instance {iid}: {reason}."), iid.to_string(), now);
     match instance.container {
         Container::None(_) if instance.runner.is_none() => paths.delete_instance(iid, instance, &mut plan.ops),
         Container::Granted => {
@@ -165,7 +167,12 @@ fn count_failure(memory: &mut Memory, iid: Iid, instance: &Instance, ended: &End
         memory.tell(EventKind::Warning, &reason, message, iid.to_string(), now);
     } else {
         let (status, diagnostics) = (ended.exit_status, ended.diagnostics.trim());
-        let message = format!("The container of instance {iid} is lost, with status {status}: {diagnostics}");
-        memory.tell(EventKind::Normal, "ContainerLost", message, iid.to_string(), now);
+        let (reason, what) = match status {
+            // PREEMPTED of ContainerExitStatus.
+            -102 => (PREEMPTED, "was taken for another queue"),
+            _ => ("ContainerLost", "is lost"),
+        };
+        let message = format!("The container of instance {iid} {what}, with status {status}: {diagnostics}");
+        memory.tell(EventKind::Normal, reason, message, iid.to_string(), now);
     }
 }

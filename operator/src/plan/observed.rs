@@ -94,6 +94,17 @@ pub struct Instance {
     pub children: Vec<String>,
     /// What YARN says of its container.
     pub container: Container,
+    /// YARN has said that it will take the container away.
+    pub eviction: Option<Eviction>,
+}
+
+/// Why YARN will take away a container that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// Another queue is owed its room: soon, and no replacement finds room before.
+    Preempted,
+    /// Its node is being decommissioned: at the end of a time that the cluster's people have set.
+    NodeLeaves,
 }
 
 /// The container of an instance, as far as the operator knows.
@@ -161,6 +172,8 @@ pub struct Memory {
     pub backoff: Backoff,
     /// Events not yet written.
     pub unwritten: Vec<Event>,
+    /// Events of what the plan on its way does: they are told once it is accepted.
+    pub steps: Vec<Event>,
     /// When status was last written.
     pub status_at: Option<u64>,
     /// The last failure of a container, for status until all are ready: a reason in one word and a sentence.

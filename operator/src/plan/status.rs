@@ -294,6 +294,7 @@ mod tests {
             published: Vec::new(),
             children: Vec::new(),
             container: Container::Running,
+            eviction: None,
         }
     }
 

@@ -115,6 +115,46 @@ fn what_the_platform_takes_is_replaced_at_once() {
 }
 
 #[test]
+fn an_end_is_told_although_the_first_plan_after_it_is_refused() {
+    let mut world = serving(2);
+    world.run_for(5_000);
+    world.faults.push(Fault::CommitUnsent(world.steps.commits));
+    world.end_container(containers(&world)[0], -102);
+    world.settled(&[("dga", 2)]);
+    let (events, _) = world.tree.get("/maas/events/default/dga").unwrap();
+    assert!(String::from_utf8_lossy(events).contains("was taken for another queue"), "{}", world.tail());
+}
+
+#[test]
+fn what_is_to_be_preempted_is_drained_before_it_is_taken() {
+    let mut world = serving(2);
+    let id = containers(&world)[0];
+    world.yarn.preempt(id);
+    assert!(world.run_until(5_000, |w| !w.runners.contains_key(&id)), "{}", world.tail());
+    world.settled(&[("dga", 2)]);
+}
+
+#[test]
+fn instances_leave_a_node_that_is_decommissioned_without_a_gap() {
+    let mut world = serving(4);
+    world.watch.complete.insert("dga".to_owned(), 4);
+    let home = world.yarn.containers.values().next().unwrap().container.node.clone();
+    let n = world.yarn.nodes.iter().position(|node| node.id == home).unwrap();
+    world.yarn.decommission(n, true);
+    let gone = |w: &World| w.yarn.containers.values().all(|known| known.container.node != home);
+    assert!(world.run_until(60_000, gone), "{}", world.tail());
+    world.settled(&[("dga", 4)]);
+    assert!(world.watch.fewest["dga"] >= 4, "{}", world.tail());
+    // One that is kept after all keeps what is there.
+    world.yarn.decommission(n, false);
+    world.settled(&[("dga", 4)]);
+    world.yarn.decommission(1 - n, true);
+    world.run_for(50);
+    world.yarn.decommission(1 - n, false);
+    world.settled(&[("dga", 4)]);
+}
+
+#[test]
 fn containers_that_fail_at_once_are_replaced_less_and_less_often() {
     let mut world = World::new(&[4096]);
     world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
