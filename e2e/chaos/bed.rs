@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use maas_crd::{Name, Namespace};
-use maas_e2e::{Cluster, Protocol, Proxy};
+use maas_e2e::{Cluster, ClusterBuilder, Protocol, Proxy};
 use maas_hdfs::Hdfs;
 use maas_store::{Config, Node, Op, Store, create_spec, delete_spec, get_spec, update_spec};
 use tokio::process::Command;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::caller::{self, Calls};
 use crate::procs::{self, Process, Role};
@@ -24,11 +25,24 @@ const NAMES: [&str; 2] = ["one", "two"];
 pub(crate) const STEP: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What daemons a bed has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One of each and three NodeManagers; ZooKeeper and the scheduler behind proxies.
+    Usual,
+    /// As a cluster in production has it: three ZooKeeper servers, two ResourceManagers, and a second queue that preempts.
+    /// No proxies.
+    Large,
+}
+
 pub(crate) struct Bed {
+    pub(crate) shape: Shape,
     pub(crate) cluster: Cluster,
     /// Not behind a proxy.
     pub(crate) store: Store,
     pub(crate) hdfs: Hdfs,
+    /// The caller's own session.
+    pub(crate) client: Store,
     pub(crate) zookeeper: Proxy,
     pub(crate) scheduler: Proxy,
     pub(crate) view: watch::Receiver<View>,
@@ -37,45 +51,64 @@ pub(crate) struct Bed {
     pub(crate) scratch: tempfile::TempDir,
     /// The mock DGA model, in HDFS.
     pub(crate) payload: String,
-    /// The client configuration in which the scheduler is the proxy.
+    /// The client configuration: in the usual shape the scheduler is the proxy.
     conf: PathBuf,
+    /// ZooKeeper as operator, runners and caller know it.
+    quorum: String,
+    /// Ended with the bed.
+    tasks: Vec<AbortHandle>,
     bin: PathBuf,
     /// The operator's test build, when it was made.
     pub(crate) has_fail_points: bool,
 }
 
+impl Drop for Bed {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
 impl Bed {
-    pub(crate) async fn make() -> anyhow::Result<Self> {
+    pub(crate) async fn make(shape: Shape) -> anyhow::Result<Self> {
         let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
         let fail_points = target.join("failpoints");
         let has_fail_points = fail_points.join("maas-operator").exists();
         let default = if has_fail_points { fail_points } else { target.join("dist") };
         let bin = std::env::var_os("MAAS_CHAOS_BIN").map_or(default, PathBuf::from);
         let scratch = tempfile::tempdir()?;
-        let cluster = profile(scratch.path())?.start().await?;
+        let mut builder = profile(scratch.path())?;
+        if shape == Shape::Large {
+            builder = large(builder);
+        }
+        let cluster = builder.start().await?;
         let dir = cluster.dir().to_owned();
         let namer = move |peer| procs::who(peer, &dir);
-        let zookeeper = Proxy::start(cluster.quorum().parse()?, Protocol::ZooKeeper, namer).await?;
+        let (_, server) = cluster.zookeepers().next().context("no ZooKeeper")?;
+        let zookeeper = Proxy::start(server, Protocol::ZooKeeper, namer).await?;
         let scheduler = Proxy::start(cluster.rm_scheduler().parse()?, Protocol::Hadoop, |_| "operator:".into()).await?;
-        let conf = scratch.path().join("conf");
-        std::fs::create_dir(&conf)?;
-        for entry in std::fs::read_dir(cluster.conf_dir())? {
-            let entry = entry?;
-            let text = std::fs::read_to_string(entry.path())?;
-            let text = text.replace(&cluster.rm_scheduler(), &scheduler.address().to_string());
-            std::fs::write(conf.join(entry.file_name()), text)?;
-        }
+        let (conf, quorum) = match shape {
+            Shape::Usual => {
+                let conf = scratch.path().join("conf");
+                behind_proxy(&cluster, &scheduler, &conf)?;
+                (conf, zookeeper.address().to_string())
+            }
+            Shape::Large => (cluster.conf_dir(), cluster.quorum()),
+        };
         let store = Store::open(Config::new(cluster.quorum())).await?;
         let view = watched(&Store::open(Config::new(cluster.quorum())).await?);
         let hdfs = Hdfs::open(&cluster.conf_dir(), Some("root"))?;
-        let client = Store::open(Config::new(zookeeper.address().to_string())).await?;
-        let calls = caller::start(&client, &NAMES)?;
-        let findings = sampler::start(cluster.dir().to_owned(), view.clone(), Arc::clone(&calls));
+        let client = Store::open(Config::new(quorum.clone())).await?;
+        let findings = Arc::new(Findings::default());
+        let (calls, mut tasks) = caller::start(&client, &NAMES, Arc::clone(&findings))?;
+        let dir = cluster.dir().to_owned();
+        tasks.push(sampler::start(dir, view.clone(), Arc::clone(&calls), Arc::clone(&findings)));
         let payload = "/user/root/chaos/dga".to_owned();
         let bed = Self {
+            shape,
             cluster,
             store,
             hdfs,
+            client,
             zookeeper,
             scheduler,
             view,
@@ -84,6 +117,8 @@ impl Bed {
             scratch,
             payload,
             conf,
+            quorum,
+            tasks,
             bin,
             has_fail_points,
         };
@@ -106,17 +141,23 @@ impl Bed {
         Ok(())
     }
 
-    /// A program of ours as the operator's submitter runs it: ZooKeeper and the scheduler behind the proxies.
+    /// A program of ours as the operator's submitter runs it: in the usual shape with ZooKeeper and the scheduler behind the
+    /// proxies.
     pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command
             .args(args)
-            .env("MAAS_ZOOKEEPER", self.zookeeper.address().to_string())
+            .env("MAAS_ZOOKEEPER", &self.quorum)
             .env("HADOOP_CONF_DIR", &self.conf)
             .env("HADOOP_USER_NAME", "root")
             .stdin(std::process::Stdio::null())
             .kill_on_drop(true);
         command
+    }
+
+    /// ZooKeeper as operator, runners and caller know it.
+    pub(crate) fn quorum(&self) -> &str {
+        &self.quorum
     }
 
     /// `maasctl`: whether it succeeded, and all that it said.
@@ -136,11 +177,14 @@ impl Bed {
     /// Creates a spec or replaces it.
     pub(crate) async fn put(&self, name: &str, text: &str) -> anyhow::Result<()> {
         let (namespace, name) = (Namespace::default(), name.parse::<Name>()?);
-        match get_spec(&self.store, &namespace, &name).await? {
-            None => create_spec(&self.store, &namespace, &name, text.as_bytes()).await?,
-            Some(read) => drop(update_spec(&self.store, &read, text.as_bytes()).await?),
-        }
-        Ok(())
+        patiently(async || {
+            match get_spec(&self.store, &namespace, &name).await? {
+                None => create_spec(&self.store, &namespace, &name, text.as_bytes()).await?,
+                Some(read) => drop(update_spec(&self.store, &read, text.as_bytes()).await?),
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Puts a payload of these files into HDFS and returns its path.
@@ -179,9 +223,13 @@ impl Bed {
 
     /// Deletes a spec and waits until nothing is left of it.
     pub(crate) async fn delete(&self, name: &str) -> anyhow::Result<()> {
-        if let Some(read) = get_spec(&self.store, &Namespace::default(), &name.parse()?).await? {
-            delete_spec(&self.store, &read).await?;
-        }
+        patiently(async || {
+            if let Some(read) = get_spec(&self.store, &Namespace::default(), &name.parse()?).await? {
+                delete_spec(&self.store, &read).await?;
+            }
+            Ok(())
+        })
+        .await?;
         self.until(&format!("nothing is left of {name}"), STEP, |bed| {
             let runs = bed.processes(Role::Runner).iter().any(|one| one.instance.as_ref().is_some_and(|i| i.0 == name));
             !runs && bed.view.borrow().traces(name).is_empty()
@@ -266,8 +314,59 @@ impl Bed {
     }
 }
 
+/// Repeats what changes nothing when it is done again: a fault may have come to our own session.
+pub(crate) async fn patiently<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let began = Instant::now();
+    loop {
+        match work().await {
+            Err(_) if began.elapsed() < STEP => tokio::time::sleep(LOOK).await,
+            result => return result,
+        }
+    }
+}
+
+/// The cluster's client configuration with the scheduler behind a proxy.
+fn behind_proxy(cluster: &Cluster, scheduler: &Proxy, conf: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir(conf)?;
+    for entry in std::fs::read_dir(cluster.conf_dir())? {
+        let entry = entry?;
+        let text = std::fs::read_to_string(entry.path())?;
+        let text = text.replace(&cluster.rm_scheduler(), &scheduler.address().to_string());
+        std::fs::write(conf.join(entry.file_name()), text)?;
+    }
+    Ok(())
+}
+
+/// Adds what only the large shape has.
+fn large(builder: ClusterBuilder) -> ClusterBuilder {
+    let policy = "yarn.resourcemanager.monitor.capacity.preemption";
+    builder
+        .zookeepers(3)
+        .resource_managers(2)
+        // F24: half of the cluster is owed to either queue, each may have all of it while the other does not want it.
+        .capacity_scheduler("yarn.scheduler.capacity.root.queues", "default,other")
+        .capacity_scheduler("yarn.scheduler.capacity.root.default.capacity", "50")
+        .capacity_scheduler("yarn.scheduler.capacity.root.other.capacity", "50")
+        .capacity_scheduler("yarn.scheduler.capacity.root.default.user-limit-factor", "2")
+        .capacity_scheduler("yarn.scheduler.capacity.maximum-am-resource-percent", "1")
+        .yarn("yarn.resourcemanager.scheduler.monitor.enable", "true")
+        .yarn(&format!("{policy}.monitoring_interval"), "500")
+        // From the word to the kill; 15 s by stock settings. All at once instead of a tenth of the cluster a round.
+        .yarn(&format!("{policy}.max_wait_before_kill"), "8000")
+        .yarn(&format!("{policy}.total_preemption_per_round"), "1.0")
+        .yarn(&format!("{policy}.natural_termination_factor"), "1.0")
+        // The stranger's masters never register, and an operator is paused for longer than F3's expiry.
+        .yarn("yarn.am.liveness-monitor.expiry-interval-ms", "60000")
+        .yarn("yarn.resourcemanager.am-rm-tokens.master-key-rolling-interval-secs", "200")
+        // F12: the standby takes over when the session of the active one is over, after 10 s by stock settings.
+        .yarn("yarn.resourcemanager.zk-timeout-ms", "4000")
+}
+
 /// A cluster as it is by default, but for timers that faults need shorter.
-fn profile(scratch: &Path) -> anyhow::Result<maas_e2e::ClusterBuilder> {
+fn profile(scratch: &Path) -> anyhow::Result<ClusterBuilder> {
+    // F25: nobody is excluded.
+    let excluded = scratch.join("excluded");
+    std::fs::write(&excluded, "")?;
     let health = scratch.join("health.sh");
     std::fs::write(&health, health_script(scratch))?;
     std::fs::set_permissions(&health, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
@@ -286,6 +385,7 @@ fn profile(scratch: &Path) -> anyhow::Result<maas_e2e::ClusterBuilder> {
         .yarn("yarn.resourcemanager.nm-tokens.master-key-rolling-interval-secs", "61")
         // F5: by stock settings memory is left to cgroups, which the default executor has not, so that nobody looks at it.
         .yarn("yarn.nodemanager.resource.memory.enforced", "false")
+        .yarn("yarn.resourcemanager.nodes.exclude-path", &excluded.display().to_string())
         // F33: a node is sick while its health script says ERROR.
         .yarn("yarn.nodemanager.health-checker.script.path", &health.display().to_string())
         .yarn("yarn.nodemanager.health-checker.interval-ms", "1000"))

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use maas_store::{Change, Endpoint, Node, Store, mirror};
+use tokio::task::AbortHandle;
+
+use crate::sampler::Findings;
 
 /// 200 a second.
 const EVERY: Duration = Duration::from_millis(5);
@@ -85,12 +88,16 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Starts calling; it ends with the runtime.
-pub(crate) fn start(store: &Store, models: &'static [&'static str]) -> anyhow::Result<Arc<Calls>> {
+pub(crate) fn start(
+    store: &Store,
+    models: &'static [&'static str],
+    findings: Arc<Findings>,
+) -> anyhow::Result<(Arc<Calls>, Vec<AbortHandle>)> {
     let calls = Arc::new(Calls::default());
-    tokio::spawn(follow(store.clone(), Arc::clone(&calls)));
+    let follows = tokio::spawn(follow(store.clone(), Arc::clone(&calls), findings));
     let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).connect_timeout(PATIENCE / 2).build()?;
     let caller = Arc::clone(&calls);
-    tokio::spawn(async move {
+    let asks = tokio::spawn(async move {
         let mut tick = tokio::time::interval(EVERY);
         for (turn, model) in models.iter().cycle().enumerate() {
             tick.tick().await;
@@ -107,20 +114,31 @@ pub(crate) fn start(store: &Store, models: &'static [&'static str]) -> anyhow::R
             });
         }
     });
-    Ok(calls)
+    Ok((calls, vec![follows.abort_handle(), asks.abort_handle()]))
 }
 
-/// The set as it was when the connection was lost stays.
-async fn follow(store: Store, calls: Arc<Calls>) {
+/// The set as it was when the connection was lost stays. It never goes back to what it was before.
+async fn follow(store: Store, calls: Arc<Calls>, findings: Arc<Findings>) {
     let mut changes = mirror(&store, vec![store.path(&Node::Folder("endpoints".to_owned()))]);
+    // When the last state of each path that was told was written, and whether it was told to be gone since.
+    let mut told: BTreeMap<String, (i64, bool)> = BTreeMap::new();
     loop {
         match changes.next().await {
-            Change::Put { path, data, .. } => {
+            Change::Put { path, data, stat } => {
+                let before = told.insert(path.clone(), (stat.mzxid, false));
+                if before.is_some_and(|(at, gone)| stat.mzxid < at || (gone && stat.mzxid == at)) {
+                    findings.add(format!("endpoint {path} goes back to its state of zxid {:#x}", stat.mzxid));
+                }
                 if let Ok(endpoint) = Endpoint::decode(&path, &data) {
                     lock(&calls.served).insert(path, (endpoint.model, endpoint.url));
                 }
             }
-            Change::Gone { path } => drop(lock(&calls.served).remove(&path)),
+            Change::Gone { path } => {
+                if let Some((_, gone)) = told.get_mut(&path) {
+                    *gone = true;
+                }
+                lock(&calls.served).remove(&path);
+            }
             _ => {}
         }
     }

@@ -92,12 +92,19 @@ fn as_wanted(bed: &Bed) -> Result<(), String> {
 async fn allocated(bed: &Bed) -> Result<(), String> {
     let wanted = bed.processes(Role::Runner).len() + 1;
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
-    let url = format!("{}/ws/v1/cluster/apps?states=RUNNING", bed.cluster.rm_http());
-    let asked = async {
-        let answer = http?.get(url).send().await?;
-        answer.json::<serde_json::Value>().await
-    };
-    let said = asked.await.map_err(|error| format!("the ResourceManager: {error}"))?;
+    let http = http.map_err(|error| error.to_string())?;
+    let mut said = Err("no ResourceManager".to_owned());
+    for rm in bed.cluster.rm_https() {
+        let asked = async {
+            let answer = http.get(format!("{rm}/ws/v1/cluster/apps?states=RUNNING")).send().await?;
+            answer.json::<serde_json::Value>().await
+        };
+        said = asked.await.map_err(|error| format!("the ResourceManager: {error}"));
+        if said.is_ok() {
+            break;
+        }
+    }
+    let said = said?;
     let apps = said.pointer("/apps/app").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let count = |app: &serde_json::Value| app.get("runningContainers").and_then(serde_json::Value::as_u64);
     let counts: Vec<u64> = apps.iter().filter_map(count).collect();

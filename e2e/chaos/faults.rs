@@ -1,8 +1,11 @@
 //! The faults, in the order in which they are tried.
 
+mod decommission;
+mod ensemble;
 mod hdfs;
 mod models;
 mod operator;
+mod preemption;
 mod specs;
 mod yarn;
 mod zookeeper;
@@ -12,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use maas_e2e::Weather;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, MODELS, Shape};
 use crate::procs;
+use ensemble::Whose;
 
 /// From when the time of a fault is counted.
 pub(crate) enum Step {
@@ -40,6 +44,8 @@ pub(crate) struct Fault {
     /// Among the most telling.
     pub(crate) quick: bool,
     pub(crate) skipped: Option<&'static str>,
+    /// The bed that it needs.
+    pub(crate) shape: Shape,
     pub(crate) inject: for<'a> fn(&'a mut Bed) -> Injected<'a>,
 }
 
@@ -49,7 +55,7 @@ const fn fault(
     bound: f64,
     inject: for<'a> fn(&'a mut Bed) -> Injected<'a>,
 ) -> Fault {
-    Fault { number, name, bound, allowed: 0, quick: false, skipped: None, inject }
+    Fault { number, name, bound, allowed: 0, quick: false, skipped: None, shape: Shape::Usual, inject }
 }
 
 const fn quick(mut fault: Fault) -> Fault {
@@ -70,7 +76,13 @@ const fn harmful(mut fault: Fault) -> Fault {
     fault
 }
 
-/// All of them. The last ones end the service.
+/// On the large bed.
+const fn large(mut fault: Fault) -> Fault {
+    fault.shape = Shape::Large;
+    fault
+}
+
+/// All of them. The last ones of the usual bed end its service; those of the large one come after them.
 pub(crate) const FAULTS: &[Fault] = &[
     quick(fault("F1", "operator-killed", 1.0, |bed| Box::pin(operator::killed(bed)))),
     fault("F2", "operator-killed-at-12-effects", 8.0, |bed| Box::pin(operator::killed_at_effects(bed))),
@@ -85,7 +97,6 @@ pub(crate) const FAULTS: &[Fault] = &[
     harmful(fault("F9", "host-silent", 7.0, |bed| Box::pin(yarn::host_silent(bed)))),
     fault("F10", "nm-restart", 15.0, |bed| Box::pin(yarn::node_manager_restart(bed))),
     quick(fault("F11", "rm-restart", 15.0, |bed| Box::pin(yarn::resource_manager_restart(bed)))),
-    skipped("F12", "rm-failover", "the-test-kit-starts-one-resourcemanager"),
     quick(fault("F14", "zk-restart", 3.0, |bed| Box::pin(zookeeper::restart(bed)))),
     fault("F15", "session-expired-operator", 3.0, |bed| Box::pin(zookeeper::expired(bed, "operator:"))),
     fault("F15", "session-expired-runner", 3.0, |bed| Box::pin(zookeeper::expired(bed, "runner:"))),
@@ -104,14 +115,13 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("F19", "operator-answers-lost", 5.0, |bed| Box::pin(zookeeper::operator_answers_lost(bed))),
     fault("F19", "runner-answers-lost", 5.0, |bed| Box::pin(zookeeper::runner_answers_lost(bed))),
     fault("F19", "take-over-answer-lost", 5.0, |bed| Box::pin(zookeeper::take_over_answer_lost(bed))),
-    skipped("F20", "zk-follower-lags", "the-test-kit-starts-one-zookeeper"),
     fault("F21", "nn-down", 35.0, |bed| Box::pin(hdfs::name_node_down(bed))),
     fault("F21", "nn-hung", 35.0, |bed| Box::pin(hdfs::name_node_hung(bed))),
     fault("F21", "dn-down", 60.0, |bed| Box::pin(hdfs::data_node_down(bed))),
     fault("F22", "payload-changed", 10.0, |bed| Box::pin(hdfs::payload_changed(bed))),
     fault("F23", "cluster-full", 5.0, |bed| Box::pin(yarn::full(bed))),
-    skipped("F24", "preemption", "needs-a-second-queue"),
-    skipped("F25", "node-decommissioned", "no-rmadmin-in-the-client-jars"),
+    fault("F25", "node-decommissioning", 30.0, |bed| Box::pin(decommission::in_time(bed))),
+    harmful(fault("F25", "node-decommissioned", 15.0, |bed| Box::pin(decommission::at_once(bed)))),
     skipped("F26", "clock-jump", "needs-libfaketime"),
     fault("F28", "spec-unreadable", 1.0, |bed| Box::pin(specs::unreadable(bed))),
     // 800 processes of the command line on two cores, under load.
@@ -132,6 +142,14 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("F27", "tokens-rolled", 15.0, |bed| Box::pin(yarn::tokens_rolled(bed))),
     harmful(fault("F4", "operator-given-up", 5.0, |bed| Box::pin(operator::given_up(bed)))),
     harmful(fault("F13", "rm-forgets", 15.0, |bed| Box::pin(yarn::resource_manager_forgets(bed)))),
+    large(fault("F24", "preemption", 10.0, |bed| Box::pin(preemption::with_a_word(bed)))),
+    large(fault("F24", "preemption-unheard", 10.0, |bed| Box::pin(preemption::unheard(bed)))),
+    large(fault("F12", "rm-failover", 20.0, |bed| Box::pin(ensemble::active_killed(bed)))),
+    large(fault("F12", "rm-failover-back", 20.0, |bed| Box::pin(ensemble::active_killed(bed)))),
+    large(fault("F20", "zk-server-of-operator-lags", 5.0, |bed| Box::pin(ensemble::server_lags(bed, Whose::Operator)))),
+    large(fault("F20", "zk-server-of-runner-lags", 5.0, |bed| Box::pin(ensemble::server_lags(bed, Whose::Runner)))),
+    large(fault("F20", "zk-server-of-client-lags", 5.0, |bed| Box::pin(ensemble::server_lags(bed, Whose::Client)))),
+    large(fault("F20", "zk-leader-killed", 5.0, |bed| Box::pin(ensemble::leader_killed(bed)))),
 ];
 
 /// Kills the operator until every node has held it: the first start on a node also brings the binary there.
@@ -160,6 +178,11 @@ pub(crate) async fn heal(bed: &Bed) {
         let healed = if daemon.pid().is_some() { daemon.resume() } else { daemon.start().await };
         if let Err(error) = healed {
             eprintln!("  {}: {error}", daemon.name());
+        }
+    }
+    for (name, replicas) in MODELS {
+        if let Err(error) = bed.scale(name, replicas).await {
+            eprintln!("  {name}: {error:#}");
         }
     }
 }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bed::Bed;
+use bed::{Bed, Shape};
 use faults::{FAULTS, Fault, Step};
 use report::{Line, Totals};
 
@@ -42,31 +42,51 @@ fn main() -> anyhow::Result<ExitCode> {
 
 async fn try_all(faults: &[&Fault]) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let mut bed = begin().await?;
+    let soak = soak::seconds()?;
+    let mut bed: Option<Bed> = None;
     let mut totals = Totals::default();
     for fault in faults {
-        let line = attempt(&mut bed, fault).await;
-        totals.add(&line);
+        if let Some(reason) = fault.skipped {
+            totals.add(&Line::skipped(fault, reason));
+            continue;
+        }
+        let mut stands = match bed.take() {
+            Some(bed) if bed.shape == fault.shape => bed,
+            other => {
+                other.iter().filter(|_| !totals.is_good()).for_each(|bed| bed.cluster.keep());
+                drop(other);
+                begin(fault.shape).await?
+            }
+        };
+        totals.add(&attempt(&mut stands, fault).await);
         if totals.is_hopeless() {
             eprintln!("the cluster did not come back: another one is made for the faults after this one");
-            bed.cluster.keep();
-            bed = begin().await?;
+            stands.cluster.keep();
+        } else {
+            bed = Some(stands);
         }
     }
-    if let Some(seconds) = soak::seconds()? {
-        totals.add(&soak::run(&bed, seconds).await?);
+    if let Some(seconds) = soak {
+        let usual = match bed.take() {
+            Some(bed) if bed.shape == Shape::Usual => bed,
+            other => {
+                drop(other);
+                begin(Shape::Usual).await?
+            }
+        };
+        totals.add(&soak::run(bed.insert(usual), seconds).await?);
     }
     println!("{totals} seconds={} load={}", began.elapsed().as_secs(), report::load());
-    if !totals.is_good() {
+    if let Some(bed) = bed.filter(|_| !totals.is_good()) {
         bed.cluster.keep();
     }
     Ok(if totals.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A cluster with two models that are ready.
-async fn begin() -> anyhow::Result<Bed> {
+async fn begin(shape: Shape) -> anyhow::Result<Bed> {
     let began = Instant::now();
-    let bed = Bed::make().await?;
+    let bed = Bed::make(shape).await?;
     converge::converge(&bed, Duration::from_secs(90)).await.map_err(anyhow::Error::msg).context("at the start")?;
     faults::warm_up(&bed).await?;
     println!("two models are ready after {:.1} s; load {}", began.elapsed().as_secs_f64(), report::load());
@@ -78,10 +98,7 @@ async fn begin() -> anyhow::Result<Bed> {
 async fn attempt(bed: &mut Bed, fault: &Fault) -> Line {
     let failed = bed.calls.failed();
     let began = Instant::now();
-    let outcome = match fault.skipped {
-        Some(reason) => Ok(Step::Skipped(reason)),
-        None => (fault.inject)(bed).await,
-    };
+    let outcome = (fault.inject)(bed).await;
     let mut line = Line::new(fault);
     match outcome {
         Ok(Step::Skipped(reason)) => line.skipped = Some(reason),

@@ -31,6 +31,13 @@ impl Line {
         Self::blank(fault.number, fault.name, fault.bound * slack(), fault.allowed)
     }
 
+    /// Prints and returns the line of a fault that can't be tried.
+    pub(crate) fn skipped(fault: &Fault, reason: &'static str) -> Self {
+        let line = Self { skipped: Some(reason), ..Self::new(fault) };
+        line.print();
+        line
+    }
+
     /// The line of a soak: requests may fail where faults overlap.
     pub(crate) fn soak() -> Self {
         Self::blank("soak", "overlapping", 60.0, u64::MAX)

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::caller::{Calls, lock};
 use crate::procs::{Process, Role, scan};
@@ -66,12 +67,16 @@ struct Sampler {
     observed: BTreeMap<(String, i64), i64>,
 }
 
-/// Starts sampling; it ends with the runtime.
-pub(crate) fn start(dir: PathBuf, view: watch::Receiver<View>, calls: Arc<Calls>) -> Arc<Findings> {
-    let findings = Arc::new(Findings::default());
+/// Starts sampling.
+pub(crate) fn start(
+    dir: PathBuf,
+    view: watch::Receiver<View>,
+    calls: Arc<Calls>,
+    findings: Arc<Findings>,
+) -> AbortHandle {
     let (suspects, observed) = (BTreeMap::new(), BTreeMap::new());
-    let mut sampler = Sampler { dir, view, calls, findings: Arc::clone(&findings), suspects, observed };
-    tokio::spawn(async move {
+    let mut sampler = Sampler { dir, view, calls, findings, suspects, observed };
+    let samples = tokio::spawn(async move {
         let mut tick = tokio::time::interval(EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -79,7 +84,7 @@ pub(crate) fn start(dir: PathBuf, view: watch::Receiver<View>, calls: Arc<Calls>
             sampler.look();
         }
     });
-    findings
+    samples.abort_handle()
 }
 
 impl Sampler {

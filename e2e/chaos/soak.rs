@@ -121,9 +121,6 @@ impl Soak<'_> {
     async fn end(&mut self) -> Result<Duration, String> {
         self.undo.clear();
         heal(self.bed).await;
-        for (name, replicas) in MODELS {
-            self.bed.scale(name, replicas).await.map_err(|error| format!("{error:#}"))?;
-        }
         let since = Instant::now();
         let end = crate::converge::converge(self.bed, Duration::from_secs(120)).await?;
         Ok(end.saturating_duration_since(since))

@@ -8,7 +8,7 @@ use maas_e2e::{Request, Weather};
 use maas_store::{Node, Op, get_spec};
 
 use super::{Step, pause, settled};
-use crate::bed::{Bed, STEP};
+use crate::bed::{Bed, STEP, patiently};
 
 const WRITERS: u32 = 16;
 const EDITS: u32 = 50;
@@ -50,17 +50,7 @@ pub(crate) async fn unreadable(bed: &Bed) -> anyhow::Result<Step> {
 /// F29: 16 writers with 50 edits each add one instance an edit, and every seventh answer is lost after it was applied.
 /// What each was told is so: no edit that succeeded is missing, none was applied twice.
 pub(crate) async fn many_writers(bed: &Bed) -> anyhow::Result<Step> {
-    // More than any node has, so that nothing starts.
-    let add = |bed: &Bed| {
-        let quorum = bed.zookeeper.address().to_string();
-        let words =
-            ["-zq", &quorum, "-mo", "ADD", "-n", "edits", "-v", "1", "-m", "100000", "-ni", "1", "-hmp", &bed.payload];
-        bed.command("maas_deploy.sh", &words)
-    };
-    let first = add(bed).output().await?;
-    if !first.status.success() {
-        bail!("the first ADD: {}", String::from_utf8_lossy(&first.stderr));
-    }
+    first(bed).await?;
     let seldom = Weather::LoseAnswer { to: Request::ZooKeeper(14), every: 7, times: u32::MAX };
     bed.zookeeper.set("other:", seldom);
     let since = Instant::now();
@@ -75,21 +65,63 @@ pub(crate) async fn many_writers(bed: &Bed) -> anyhow::Result<Step> {
     let took = since.elapsed();
     let lost = u32::MAX - bed.zookeeper.answers_to_lose("other:");
     bed.zookeeper.clear();
-    let read = get_spec(&bed.store, &Namespace::default(), &EDITED.parse()?).await?.context("no spec")?;
-    let stands = parse_one(&read.text).map_err(|error| anyhow::anyhow!("{error:?}"))?.resource.spec.replicas - 1;
-    let unknown = WRITERS * EDITS - done;
-    println!("edits={} acknowledged={done} unknown={unknown} stand={stands} answers_lost={lost}", WRITERS * EDITS);
-    if stands < done {
-        bed.findings.add(format!("{} acknowledged edits are lost", done - stands));
-    }
-    if stands > done + unknown {
-        bed.findings.add(format!("{} edits were applied twice", stands - done - unknown));
-    }
+    println!("answers_lost={lost}");
     if lost == 0 {
         bed.findings.add("no answer was lost".to_owned());
     }
-    bed.delete(EDITED).await?;
+    Edits { made: WRITERS * EDITS, done }.judge(bed).await?;
     Ok(Step::Took(took))
+}
+
+/// An edit of one more instance, each larger than any node, so that nothing starts.
+fn add(bed: &Bed) -> tokio::process::Command {
+    let words =
+        ["-zq", bed.quorum(), "-mo", "ADD", "-n", "edits", "-v", "1", "-m", "100000", "-ni", "1", "-hmp", &bed.payload];
+    bed.command("maas_deploy.sh", &words)
+}
+
+/// The edit that makes the deployment, which is not counted.
+async fn first(bed: &Bed) -> anyhow::Result<()> {
+    let first = add(bed).output().await?;
+    if !first.status.success() {
+        bail!("the first ADD: {}", String::from_utf8_lossy(&first.stderr));
+    }
+    Ok(())
+}
+
+/// Edits that were made, and of how many it was said that they were done.
+pub(super) struct Edits {
+    made: u32,
+    done: u32,
+}
+
+impl Edits {
+    /// Makes one after another.
+    pub(super) async fn make(bed: &Bed, made: u32) -> anyhow::Result<Self> {
+        first(bed).await?;
+        let mut done = 0;
+        for _ in 0..made {
+            done += u32::from(add(bed).output().await?.status.success());
+        }
+        Ok(Self { made, done })
+    }
+
+    /// What was said to be done stands, and nothing twice. The deployment is deleted.
+    pub(super) async fn judge(self, bed: &Bed) -> anyhow::Result<()> {
+        let Self { made, done } = self;
+        let get = async || Ok(get_spec(&bed.store, &Namespace::default(), &EDITED.parse()?).await?);
+        let read = patiently(get).await?.context("no spec")?;
+        let stands = parse_one(&read.text).map_err(|error| anyhow::anyhow!("{error:?}"))?.resource.spec.replicas - 1;
+        let unknown = made - done;
+        println!("edits={made} acknowledged={done} unknown={unknown} stand={stands}");
+        if stands < done {
+            bed.findings.add(format!("{} acknowledged edits are lost", done - stands));
+        }
+        if stands > done + unknown {
+            bed.findings.add(format!("{} edits were applied twice", stands - done - unknown));
+        }
+        bed.delete(EDITED).await
+    }
 }
 
 /// All at once, on this task.

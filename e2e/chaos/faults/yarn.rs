@@ -175,7 +175,7 @@ pub(crate) async fn scheduler_weather(bed: &Bed, weather: Weather) -> anyhow::Re
 }
 
 /// Waits until all instances are served from other nodes.
-async fn elsewhere(bed: &Bed, node: usize) -> anyhow::Result<Duration> {
+pub(super) async fn elsewhere(bed: &Bed, node: usize) -> anyhow::Result<Duration> {
     let host = url_of(bed, node);
     let moved = |bed: &Bed| {
         let endpoints = bed.view.borrow().endpoints();
