@@ -11,6 +11,7 @@ pub(crate) mod order;
 pub(crate) mod rows;
 pub(crate) mod sync;
 pub(crate) mod table;
+pub(crate) mod upload;
 pub(crate) mod waiting;
 
 use std::io::{ErrorKind, Write};

@@ -364,6 +364,18 @@ fn rollout_status_ends_when_time_is_up_or_the_object_is_gone() {
 }
 
 #[test]
+fn a_reader_that_went_away_keeps_no_deployment_from_its_change() {
+    let tree = teams();
+    let mut child = tree.spawn(&["label", "--all", "seen=yes"]);
+    drop(child.stdout.take());
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    for name in ["b", "c", "dga-1.0"] {
+        assert!(tree.spec(name).contains("seen"), "{name}: {}", tree.spec(name));
+    }
+}
+
+#[test]
 fn wrong_words_are_refused_before_anything_is_asked() {
     for words in [&["set"][..], &["rollout"], &["create"], &["edit"], &["label"], &["scale", "x"]] {
         assert!(maasctl(words).code == Some(1), "{words:?}");

@@ -205,6 +205,16 @@ async fn a_changed_template_never_takes_a_ready_instance_before_its_successor_is
     story.until_complete(3, "two").await;
     assert_eq!(watcher.live(), before);
 
+    // Restarted: the same template, and other instances.
+    watcher.reset();
+    story.maas.ctl(&["rollout", "restart", "echo"]).good();
+    let said = story.maas.ctl(&["rollout", "status", "echo", "--timeout", "60s"]).good();
+    assert!(said.ends_with("deployment \"echo\" successfully rolled out\n"), "{said}");
+    story.until_complete(3, "two").await;
+    assert_eq!(watcher.bounds(), (3, 4));
+    assert!(watcher.live().keys().all(|iid| !before.contains_key(iid)), "{before:?} {:?}", watcher.live());
+    let before = watcher.live();
+
     // More are wanted half-way, and in another rollout fewer.
     story.apply(3, "four");
     story.until_half_way(&before);

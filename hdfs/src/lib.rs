@@ -6,6 +6,7 @@ mod upload;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ struct Shared {
     user: Option<String>,
     deadline: Duration,
     clients: Mutex<BTreeMap<String, Client>>,
+    sent: AtomicU64,
 }
 
 /// File system and path of a location.
@@ -89,6 +91,7 @@ impl Hdfs {
             user: user.map(ToOwned::to_owned),
             deadline,
             clients: Mutex::default(),
+            sent: AtomicU64::new(0),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -97,6 +100,12 @@ impl Hdfs {
     #[must_use]
     pub fn default_fs(&self) -> &str {
         &self.shared.default_fs
+    }
+
+    /// Bytes that this client's uploads have sent so far, those of a file that is written again counted again.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
     }
 
     /// The full URL of a location: `/path`, `hdfs:///path` or `hdfs://host:port/path`.

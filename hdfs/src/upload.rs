@@ -148,6 +148,7 @@ impl Hdfs {
             let deadline = || Error::Deadline { url: place.url(), what: "write", seconds: PIECE.as_secs() };
             let written = timeout(PIECE, writer.write_bytes(Bytes::from(piece))).await;
             written.map_err(|_| deadline())?.map_err(|source| Error::of(&place.url(), "write", &source))?;
+            self.shared.sent.fetch_add(read as u64, Relaxed);
         }
     }
 

@@ -17,6 +17,7 @@ async fn files_go_up_once_and_are_listed_and_deleted() {
 
     let up = hdfs.upload(&file, "/user/root/m/rest.sh").await.unwrap();
     assert_eq!((up.size, up.is_directory), (3 << 20, false));
+    assert!(hdfs.clone().sent() >= 3 << 20, "{} bytes were counted", hdfs.sent());
     assert_eq!(up.url, format!("{}/user/root/m/rest.sh", cluster.hdfs_url()));
     let same = hdfs.stat(&format!("{}/user/root/m/rest.sh", cluster.hdfs_url())).await.unwrap();
     assert_eq!(same.as_ref(), Some(&up));

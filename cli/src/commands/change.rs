@@ -145,34 +145,47 @@ pub(crate) fn edited(stored: &Manifest, edits: &[Edit<'_>]) -> anyhow::Result<St
 pub(crate) struct Teller<'a> {
     how: &'a How,
     objects: Vec<Value>,
+    /// Why stdout takes no more: all the same, every deployment that was named is changed.
+    closed: Option<anyhow::Error>,
 }
 
 impl<'a> Teller<'a> {
     pub(crate) fn new(how: &'a How) -> Self {
-        Self { how, objects: Vec::new() }
+        Self { how, objects: Vec::new(), closed: None }
+    }
+
+    /// Prints a text at once.
+    pub(crate) fn data(&mut self, text: &str) {
+        if self.closed.is_none() {
+            self.closed = output::data(text).err();
+        }
     }
 
     /// Tells of one, at once where that needs no more than a line.
     pub(crate) async fn tell(&mut self, store: Option<&Store>, changed: &Changed, word: &str) -> anyhow::Result<()> {
         let name = &changed.name;
         match self.how.output {
-            None => output::data(&format!("modeldeployment.maas/{name} {word}{}\n", self.how.dry_run.suffix())),
-            Some(Printed::Name) => output::data(&format!("modeldeployment.maas/{name}\n")),
+            None => self.data(&format!("modeldeployment.maas/{name} {word}{}\n", self.how.dry_run.suffix())),
+            Some(Printed::Name) => self.data(&format!("modeldeployment.maas/{name}\n")),
             Some(Printed::Yaml | Printed::Json) => {
                 self.objects.push(whole(store.filter(|_| !self.how.dry_run.is_dry()), changed).await?);
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// Prints the objects: one alone if only one was asked for, else a list.
-    pub(crate) fn end(self, alone: bool) -> anyhow::Result<()> {
-        let listed = || object::listed(self.objects, alone);
+    ///
+    /// # Errors
+    /// Stdout took not all that was to be told.
+    pub(crate) fn end(mut self, alone: bool) -> anyhow::Result<()> {
+        let objects = std::mem::take(&mut self.objects);
         match self.how.output {
-            Some(Printed::Yaml) => output::data(&object::yaml(&listed())?),
-            Some(Printed::Json) => output::data(&object::json(&listed())?),
-            None | Some(Printed::Name) => Ok(()),
+            Some(Printed::Yaml) => self.data(&object::yaml(&object::listed(objects, alone))?),
+            Some(Printed::Json) => self.data(&object::json(&object::listed(objects, alone))?),
+            None | Some(Printed::Name) => {}
         }
+        self.closed.map_or(Ok(()), Err)
     }
 }
 

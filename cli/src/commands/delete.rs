@@ -8,7 +8,7 @@ use maas_store::{SpecRead, Store, get_spec};
 use tokio::time::Instant;
 
 use super::apply::read_declarations;
-use super::change::{absent, carry_out, targets};
+use super::change::{Teller, absent, carry_out, targets};
 use super::connection::{open, warn_without_operator};
 use super::retry::{Decided, Write};
 use super::sync;
@@ -54,24 +54,25 @@ pub(crate) async fn delete(settings: &Settings, args: Delete) -> anyhow::Result<
         wanted.extend(found.into_iter().map(|name| (settings.namespace(), name)));
     }
     let dry = args.how.dry_run;
-    let (mut deleted, mut code) = (Vec::new(), ExitCode::SUCCESS);
+    let (mut deleted, mut code, mut teller) = (Vec::new(), ExitCode::SUCCESS, Teller::new(&args.how));
     for (namespace, name) in wanted {
         let was_there = remove(&store, &namespace, &name, dry).await?;
         if was_there {
-            output::data(&match args.how.output {
+            teller.data(&match args.how.output {
                 Some(_) => format!("modeldeployment.maas/{name}\n"),
                 None => {
                     format!("modeldeployment.maas \"{name}\" deleted from {namespace} namespace{}\n", dry.suffix())
                 }
-            })?;
+            });
             deleted.push((namespace, name));
         } else if !args.ignore_not_found {
             output::note(&absent(&store, &namespace, &name).await);
             code = ExitCode::FAILURE;
         }
     }
+    let told = teller.end(false);
     if dry.is_dry() || deleted.is_empty() {
-        return Ok(code);
+        return told.map(|()| code);
     }
     if args.wait || args.cascade == Cascade::Foreground {
         require_operator(&store).await?;
@@ -82,7 +83,7 @@ pub(crate) async fn delete(settings: &Settings, args: Delete) -> anyhow::Result<
     } else {
         warn_without_operator(&store).await?;
     }
-    Ok(code)
+    told.map(|()| code)
 }
 
 /// Whether there was one to delete. One that is created meanwhile under the same name stays.

@@ -10,7 +10,6 @@ use super::change::{Teller, change, edited, targets};
 use super::connection::open;
 use crate::args::Mark;
 use crate::label::{Pair, check_key, check_value, split};
-use crate::output;
 use crate::settings::Settings;
 
 /// Which notes.
@@ -75,11 +74,11 @@ pub(crate) async fn mark(settings: &Settings, args: Mark, notes: Notes) -> anyho
         }
         if args.list {
             if targets.len() > 1 {
-                output::data(&format!("Listing {one}s for modeldeployment.maas/{name}:\n"))?;
+                teller.data(&format!("Listing {one}s for modeldeployment.maas/{name}:\n"));
             }
             let indent = if targets.len() > 1 { " " } else { "" };
             let lines = notes.of(&done.manifest).iter().map(|(key, value)| format!("{indent}{key}={value}\n"));
-            output::data(&lines.collect::<String>())?;
+            teller.data(&lines.collect::<String>());
         }
     }
     teller.end(targets.len() == 1)?;

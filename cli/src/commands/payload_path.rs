@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use maas_hdfs::Hdfs;
 
+use crate::output;
 use crate::payload::{self, Payload};
 use crate::settings::{Settings, user};
 
@@ -62,7 +63,11 @@ impl Asked {
     /// Uploads the local directory, if there is one.
     pub(super) async fn upload(&self, hdfs: &Hdfs) -> anyhow::Result<()> {
         let Some((local, upload)) = &self.local else { return Ok(()) };
-        let uploaded = hdfs.upload_tree(&local.files, upload).await;
+        let size = output::upload::size(local.files.values().map(AsRef::as_ref));
+        let (before, files) = (hdfs.sent(), local.files.len());
+        let what = format!("the model ({files} {})", if files == 1 { "file" } else { "files" });
+        let uploading = hdfs.upload_tree(&local.files, upload);
+        let uploaded = output::upload::shown(&what, size, || hdfs.sent() - before, uploading).await;
         uploaded.context("the model was not uploaded, and nothing was deployed")
     }
 

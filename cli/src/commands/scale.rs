@@ -31,9 +31,9 @@ pub(crate) async fn scale(settings: &Settings, args: Scale) -> anyhow::Result<Ex
         };
         teller.tell(Some(&store), &done, "scaled").await?;
     }
-    teller.end(names.len() == 1)?;
+    let told = teller.end(names.len() == 1);
     if args.how.dry_run.is_dry() {
-        return Ok(ExitCode::SUCCESS);
+        return told.map(|()| ExitCode::SUCCESS);
     }
     if args.wait {
         require_operator(&store).await?;
@@ -44,7 +44,7 @@ pub(crate) async fn scale(settings: &Settings, args: Scale) -> anyhow::Result<Ex
     } else {
         warn_without_operator(&store).await?;
     }
-    Ok(ExitCode::SUCCESS)
+    told.map(|()| ExitCode::SUCCESS)
 }
 
 /// Sets one deployment's number, whatever it was.

@@ -11,6 +11,7 @@ use hadoop_yarn::{
 use maas_crd::{OperatorLaunch, RemoteFile};
 use maas_hdfs::{FileInfo, Hdfs};
 
+use crate::output;
 use crate::settings::Settings;
 
 /// A constant: everything else travels as data, since YARN pastes the command into a shell line.
@@ -99,10 +100,11 @@ pub(super) struct Files {
 pub(super) async fn upload(hdfs: &Hdfs, settings: &Settings, binaries: &Binaries, user: &str) -> anyhow::Result<Files> {
     let home = format!("/user/{user}/.maas");
     let (programs, configurations) = (format!("{home}/bin"), format!("{home}/conf"));
-    let (operator, runner) = tokio::try_join!(
-        hdfs.upload_once(&binaries.operator, &programs),
-        hdfs.upload_once(&binaries.runner, &programs)
-    )?;
+    let size = output::upload::size([binaries.operator.as_path(), binaries.runner.as_path()]);
+    let uploading = async {
+        tokio::try_join!(hdfs.upload_once(&binaries.operator, &programs), hdfs.upload_once(&binaries.runner, &programs))
+    };
+    let (operator, runner) = output::upload::shown("operator and runner", size, || hdfs.sent(), uploading).await?;
     let mut configuration = BTreeMap::new();
     for name in CONFIGURATION {
         let path = settings.conf_dir()?.join(name);
