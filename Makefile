@@ -11,7 +11,7 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema docs tools clean
+.PHONY: demo test lint bench verify build failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema docs man tools clean
 
 demo: build
 	@e2e/demo.sh
@@ -71,9 +71,14 @@ failpoints: build
 schema:
 	MAAS_BLESS=1 $(CARGO) test --locked -p maas-crd
 
-# What the docs have of the program: the README's picture of the view.
+# What the docs have of the program: docs/cli.md, and the README's picture of the view.
 docs: tools
 	MAAS_BLESS=1 $(CARGO) test --locked -q -p maasctl --lib picture
+	MAAS_BLESS=1 $(CARGO) test --locked -q -p maasctl --test manual
+
+# Man pages, into target/man/man1: man -M target/man maasctl-get
+man: tools
+	$(CARGO) run --locked -q -p maasctl -- manual man target/man/man1
 
 tools:
 	@e2e/check-tools.sh

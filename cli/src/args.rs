@@ -75,6 +75,18 @@ Examples:
   maasctl watch -A             # of all
   NO_COLOR=1 maasctl watch     # bold and reversed letters instead of colours";
 
+/// What the manual is written as.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Manual {
+    /// docs/cli.md, to stdout
+    Markdown,
+    /// A man page for each command, into a directory
+    Man {
+        /// The directory, made if it is not there
+        directory: PathBuf,
+    },
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -128,7 +140,7 @@ pub(crate) enum Command {
     Reconcile(Reconcile),
     /// Look at models, instances, endpoints and events on a full screen, as they change
     ///
-    /// Drawn anew on every change that ZooKeeper tells of. ? lists the keys, among them describe, logs and scale.
+    /// Drawn anew on every change that ZooKeeper tells of. ? lists the keys, among them describe, logs, scale and restart.
     /// Needs a terminal; `get -w` prints changes as lines.
     #[command(verbatim_doc_comment, after_help = WATCH_EXAMPLES)]
     Watch(Watch),
@@ -146,6 +158,9 @@ pub(crate) enum Command {
     Config(Config),
     /// Print the JSON Schema of ModelDeployment
     Schema,
+    /// Write the manual from the commands' own definition
+    #[command(subcommand, hide = true)]
+    Manual(Manual),
     /// Print the version
     Version,
 }

@@ -15,6 +15,7 @@ mod events;
 mod follow;
 mod get;
 mod logs;
+mod manual;
 mod mark;
 mod missing;
 mod payload_path;
@@ -68,6 +69,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
     output::color::ask(global.color);
     trace::begin(global.verbose);
     match line.command {
+        Command::Manual(command) => return manual::manual(command),
         Command::Config(command) => return config::config(&global, command),
         Command::Schema => {
             let schema = serde_json::to_value(maas_crd::schema()).context("cannot write the schema")?;
@@ -106,7 +108,9 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,
             Command::Service(Service::Stop { timeout }) => service::stop(&settings, timeout).await,
-            Command::Config(_) | Command::Schema | Command::Version | Command::ApiResources(_) => Ok(ExitCode::SUCCESS),
+            Command::Config(_) | Command::Manual(_) | Command::Schema | Command::Version | Command::ApiResources(_) => {
+                Ok(ExitCode::SUCCESS)
+            }
         }
     })
 }

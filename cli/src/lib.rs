@@ -15,6 +15,7 @@ mod jsonpath;
 mod label;
 mod legacy;
 mod manifests;
+mod manual;
 mod node_http;
 mod node_logs;
 mod output;

@@ -117,6 +117,10 @@ fn a_person_follows_narrows_drills_down_scales_and_leaves() {
     screen.see(&["> dga-1.0", "2/5"]);
     assert!(tree.spec("dga-1.0").contains("replicas: 5"));
 
+    screen.keys("ry");
+    screen.see(&["modeldeployment.maas/dga-1.0 restarted"]);
+    assert!(tree.spec("dga-1.0").contains("restartedAt"), "{}", tree.spec("dga-1.0"));
+
     screen.resize(120, 40);
     screen.see(&["ENDPOINT, OR WHAT IT LACKS", "NODE"]);
     screen.see(&["dga-1.0", "2/5"]);

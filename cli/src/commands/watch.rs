@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 
 use super::connection::{Part, open};
 use super::logs::{Followed, POLL};
-use super::scale;
+use super::{rollout, scale};
 use crate::args::Watch;
 use crate::node_http::LogDirectory;
 use crate::output;
@@ -168,13 +168,22 @@ fn ask(store: &Store, request: Request) -> LocalBoxFuture<'_, Outcome> {
             }
             Request::Scale { of, replicas } => {
                 let done = scale::set(store, &of.namespace, &of.name, replicas).await;
-                Outcome::Done(match done {
-                    Ok(()) => Ok(format!("modeldeployment.maas/{} scaled", of.name)),
-                    Err(error) => Err(format!("{} was not scaled: {error:#}", of.name)),
-                })
+                Outcome::Done(told(done, &of, "scaled"))
+            }
+            Request::Restart { of } => {
+                let done = rollout::restart_now(store, &of.namespace, &of.name).await;
+                Outcome::Done(told(done, &of, "restarted"))
             }
         }
     })
+}
+
+/// What became of an edit, in the words of its verb.
+fn told(done: anyhow::Result<()>, of: &Place, verb: &str) -> Result<String, String> {
+    match done {
+        Ok(()) => Ok(format!("modeldeployment.maas/{} {verb}", of.name)),
+        Err(error) => Err(format!("{} was not {verb}: {error:#}", of.name)),
+    }
 }
 
 async fn namespaces(store: &Store) -> anyhow::Result<Vec<Namespace>> {

@@ -129,6 +129,7 @@ fn footer(state: &State, look: Look, width: u16) -> Vec<Line<'static>> {
             ("Enter", "describe"),
             ("l", "logs"),
             ("s", "scale"),
+            ("r", "restart"),
             ("e", "events"),
             ("p", "endpoints"),
             ("/", "filter"),
@@ -143,7 +144,9 @@ fn footer(state: &State, look: Look, width: u16) -> Vec<Line<'static>> {
             ("G", "follow"),
             ("Enter", "describe"),
         ],
-        Page::Describe(..) => &[("q", "back"), ("?", "help"), ("l", "logs"), ("s", "scale"), ("e", "events")],
+        Page::Describe(..) => {
+            &[("q", "back"), ("?", "help"), ("l", "logs"), ("s", "scale"), ("r", "restart"), ("e", "events")]
+        }
         Page::Events | Page::Endpoints => &[("q", "back"), ("?", "help"), ("/", "filter"), ("n", "namespace")],
     };
     let (mut parts, mut used) = (Vec::new(), 0);

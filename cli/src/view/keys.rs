@@ -30,6 +30,8 @@ pub(crate) enum Request {
     Namespaces,
     /// Another number of instances.
     Scale { of: Place, replicas: u32 },
+    /// New instances in place of all that there are.
+    Restart { of: Place },
 }
 
 impl State {
@@ -79,6 +81,7 @@ impl State {
             KeyCode::Char('l') => return self.open_log(false),
             KeyCode::Char('o') => return self.other_log(),
             KeyCode::Char('s') => self.ask_scale(),
+            KeyCode::Char('r') => self.ask_restart(),
             KeyCode::Tab | KeyCode::BackTab if lists => self.in_instances = !self.in_instances,
             KeyCode::Tab => return self.next_log(),
             key if lists => {
@@ -151,12 +154,28 @@ impl State {
     }
 
     fn ask_scale(&mut self) {
-        let Some(of) = self.subject() else { return };
-        match self.model(&of).map(|model| model.wanted) {
-            Some(Some(now)) => self.dialog = Some(Dialog::Scale { of, now, typed: String::new() }),
-            Some(None) => self.say(Err(format!("the manifest of {} cannot be read: apply a good one", of.name))),
-            None => self.say(Err(format!("{} is no more", of.name))),
+        if let Some((of, now)) = self.changeable() {
+            self.dialog = Some(Dialog::Scale { of, now, typed: String::new() });
         }
+    }
+
+    fn ask_restart(&mut self) {
+        if let Some((of, now)) = self.changeable() {
+            let question = format!("Restart {}? Its {now} instances are replaced one after another.", of.name);
+            self.dialog = Some(Dialog::Confirm { question, request: Request::Restart { of } });
+        }
+    }
+
+    /// The model that the keys act on, if it can be changed, and how many instances of it are wanted.
+    fn changeable(&mut self) -> Option<(Place, u32)> {
+        let of = self.subject()?;
+        let why = match self.model(&of).map(|model| model.wanted) {
+            Some(Some(now)) => return Some((of, now)),
+            Some(None) => format!("the manifest of {} cannot be read: apply a good one", of.name),
+            None => format!("{} is no more", of.name),
+        };
+        self.say(Err(why));
+        None
     }
 
     /// A dialog that is not put back is over.

@@ -11,7 +11,7 @@ use super::super::text::{window, wrap};
 use super::Look;
 use crate::output::printable;
 
-const KEYS: [(&str, &str); 16] = [
+const KEYS: [(&str, &str); 17] = [
     ("Up Down k j", "choose, or scroll"),
     ("PgUp PgDn", "a page of them"),
     ("Home End g G", "the first, the last"),
@@ -20,6 +20,7 @@ const KEYS: [(&str, &str); 16] = [
     ("l", "output of the chosen instance"),
     ("o", "its standard error, and back"),
     ("s", "scale the chosen model"),
+    ("r", "restart the chosen model"),
     ("e", "all events"),
     ("p", "all endpoints"),
     ("/", "show what has a text in it"),

@@ -86,6 +86,21 @@ fn scaling_takes_a_number_and_a_yes() {
 }
 
 #[test]
+fn a_restart_takes_a_yes() {
+    let mut view = View::filled(80, 24);
+    assert_eq!(view.keys("r"), None);
+    view.shows(&["Restart dga-1.0? Its 2 instances are replaced one after another.", "y does it, n leaves it"]);
+    assert_eq!(view.keys("n"), None);
+    view.shows(&["nothing was changed"]);
+    assert_eq!(view.keys("ry"), Some(Effect::Request(Request::Restart { of: place("dga-1.0") })));
+    let Place { namespace, name } = place("dga-1.0");
+    view.keys("\n");
+    view.put(&Node::Spec { namespace, name }, b"spec: [".to_vec(), super::stat(7, 0));
+    view.keys("r");
+    view.shows(&["the manifest of dga-1.0 cannot be read: apply a good one"]);
+}
+
+#[test]
 fn pages_of_text_are_scrolled_and_left() {
     let mut view = View::filled(60, 14);
     view.keys("\n");

@@ -34,7 +34,7 @@ maas  namespace default  operator node1 (epoch 3)  zk1:2181/maas
 
 
 
-q quit  ? help  Enter describe  l logs  s scale  e events  p endpoints  / filter
+q quit  ? help  Enter describe  l logs  s scale  r restart  e events
 ";
     assert_eq!(view.text(), expect);
 }
