@@ -42,6 +42,8 @@ const PACE: Duration = Duration::from_secs(1);
 
 /// Runs the sync until it is told to end, or for one round.
 pub(crate) async fn sync(settings: &Settings, args: Sync) -> anyhow::Result<ExitCode> {
+    // From the start: whoever sees it work can end it well.
+    let mut stop = Stop::new()?;
     let source = Source::find(&args.source, args.branch.as_deref(), args.path.as_deref())?;
     let name = args.name.map_or_else(|| source.name(), Ok)?;
     let namespace = settings.namespace();
@@ -68,7 +70,6 @@ pub(crate) async fn sync(settings: &Settings, args: Sync) -> anyhow::Result<Exit
     let ended = {
         let record = SyncRecord { spec, status: SyncStatus::default() };
         let syncer = Syncer::new(store.clone(), namespace, name, settings.namespace.clone(), reader, record);
-        let mut stop = Stop::new()?;
         let mut shell = Shell { syncer, me, due: Due::default(), seen: None, moving: None, stumbles: 0 };
         tokio::select! {
             ended = shell.run(args.once) => ended,
