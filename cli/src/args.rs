@@ -133,8 +133,13 @@ pub(crate) enum Command {
     /// Apply a directory or a git repository continuously
     Sync(Sync),
     /// Let a sync do nothing until it is resumed
+    #[command(after_help = "Examples:
+  maasctl suspend sync models             # before an edit by hand that is to stay for a while
+  maasctl get syncs                       # says which are suspended")]
     Suspend(Syncs),
     /// Let a suspended sync go on
+    #[command(after_help = "Examples:
+  maasctl resume sync models              # what was changed by hand meanwhile is healed")]
     Resume(Syncs),
     /// Let a sync look at its source now
     Reconcile(Reconcile),

@@ -9,6 +9,10 @@ use super::{duration, pair};
 
 /// `doctor`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  maasctl doctor                          # before the first start, or while the service runs
+  maasctl doctor --queue models --strict  # as a check in CI: warnings fail too
+  maasctl doctor -o json                  # for a monitor")]
 pub(crate) struct Doctor {
     /// Output format
     #[arg(short, long, value_enum)]
@@ -34,8 +38,14 @@ pub(crate) enum Service {
     /// Start the operator as a YARN application
     Start(Start),
     /// Show the operator's application; exit code 1 when none runs
+    #[command(after_help = "Examples:
+  maasctl service status                  # application, attempt, leader, models
+  maasctl service status || maasctl service start")]
     Status,
     /// Drain every model and end the application; specs stay
+    #[command(after_help = "Examples:
+  maasctl service stop                    # waits until every model is drained
+  maasctl service stop --timeout 30s      # killed after that")]
     Stop {
         /// How long to wait before the application is killed
         #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
@@ -45,6 +55,10 @@ pub(crate) enum Service {
 
 /// `service start`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  maasctl service start                             # in the queue default
+  maasctl service start --queue models --memory 512 # more room, for many models
+  maasctl service start --model-env TZ=UTC          # for every model's environment")]
 pub(crate) struct Start {
     /// YARN queue
     #[arg(long, default_value = "default")]
