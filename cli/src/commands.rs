@@ -33,6 +33,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+pub(crate) use apply::Faulty;
+
 use crate::args::{Command, Line, Rollout, Service};
 use crate::legacy::{self, Asked, RequestError, Verb};
 use crate::output;

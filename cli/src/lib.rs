@@ -45,7 +45,8 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         Err(error) => {
             let text = format!("{error:#}");
             // What the tree itself refuses says so in kubectl's words.
-            let prefix = if text.starts_with("Error from server") { "" } else { "error: " };
+            let whole = text.starts_with("Error from server") || error.is::<commands::Faulty>();
+            let prefix = if whole { "" } else { "error: " };
             output::note(&format!("{prefix}{text}"));
             ExitCode::FAILURE
         }

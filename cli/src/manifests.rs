@@ -1,5 +1,6 @@
 //! Manifests as the command line takes them: where they come from, what they declare, and what is wrong with them.
 
+pub(crate) mod excerpt;
 pub(crate) mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +13,8 @@ use maas_crd::{Fault, Manifest, Name, Namespace};
 pub(crate) struct Source {
     /// What to call it in messages: the path, or `stdin`.
     pub(crate) name: String,
-    /// What it holds.
-    pub(crate) bytes: Vec<u8>,
+    /// What it holds, or why it could not be read.
+    pub(crate) content: Result<Vec<u8>, String>,
 }
 
 /// A manifest and the input that it stands in.
@@ -23,7 +24,7 @@ pub(crate) struct Declared {
     pub(crate) manifest: Manifest,
 }
 
-/// One thing wrong with an input, and where.
+/// One thing wrong with an input, and where; line 0 is the input as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) source: String,
@@ -32,7 +33,10 @@ pub(crate) struct Wrong {
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.source, self.fault)
+        match self.fault.line {
+            0 => write!(f, "{}: {}", self.source, self.fault.message),
+            _ => write!(f, "{}: {}", self.source, self.fault),
+        }
     }
 }
 
@@ -54,12 +58,16 @@ pub(crate) fn declarations(sources: &[Source], namespace: Option<&Namespace>) ->
     let mut found = Declarations::default();
     let mut first: BTreeMap<(Namespace, Name), String> = BTreeMap::new();
     let mut twice = BTreeSet::new();
-    for Source { name: source, bytes } in sources.iter().flat_map(items) {
+    for Source { name: source, content } in sources {
         let mut wrong = |fault| found.wrong.push(Wrong { source: source.clone(), fault });
-        let manifests = match maas_crd::parse(&bytes) {
+        let parsed = match content {
+            Ok(bytes) => maas_crd::parse(bytes).map_err(|faults| faults.0),
+            Err(why) => Err(vec![Fault::at((0, 0), why)]),
+        };
+        let manifests = match parsed {
             Ok(manifests) => manifests,
             Err(faults) => {
-                faults.0.into_iter().for_each(wrong);
+                faults.into_iter().for_each(wrong);
                 continue;
             }
         };
@@ -94,26 +102,7 @@ pub(crate) fn declarations(sources: &[Source], namespace: Option<&Namespace>) ->
 }
 
 fn whole(line: u32, message: impl Into<String>, help: &str) -> Fault {
-    Fault { path: String::new(), line, column: 1, message: message.into(), help: Some(help.to_owned()) }
-}
-
-/// A `kind: List`, which `get -o yaml` prints, as one source for each of its items; anything else as it is.
-fn items(source: &Source) -> Vec<Source> {
-    // Read twice only where it may be one.
-    let text = std::str::from_utf8(&source.bytes).unwrap_or_default();
-    let list = text.contains("List").then(|| serde_yaml::from_str::<serde_yaml::Value>(text).ok()).flatten();
-    let list = list.filter(|document| document.get("kind").and_then(serde_yaml::Value::as_str) == Some("List"));
-    match list.as_ref().and_then(|document| document.get("items")).and_then(serde_yaml::Value::as_sequence) {
-        None => vec![source.clone()],
-        Some(items) => items
-            .iter()
-            .enumerate()
-            .map(|(number, item)| Source {
-                name: format!("{}, item {}", source.name, number + 1),
-                bytes: serde_yaml::to_string(item).unwrap_or_default().into_bytes(),
-            })
-            .collect(),
-    }
+    Fault { help: Some(help.to_owned()), ..Fault::at((line, 1), message) }
 }
 
 fn place_in(manifest: &mut Manifest, namespace: Option<&Namespace>) -> Result<(), Fault> {

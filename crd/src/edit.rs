@@ -121,7 +121,8 @@ pub fn render(resource: &ModelDeployment) -> String {
     write(resource, true)
 }
 
-fn write(resource: &ModelDeployment, replicas: bool) -> String {
+/// As [`render`], with or without the replicas.
+pub(crate) fn write(resource: &ModelDeployment, replicas: bool) -> String {
     let replicas = replicas.then_some(resource.spec.replicas);
     let spec = WrittenSpec { replicas, template: &resource.spec.template };
     let written = Written { api_version: API_VERSION, kind: KIND, metadata: &resource.metadata, spec };

@@ -2,6 +2,7 @@
 //! and the operator, so that their verdicts agree.
 
 mod fields;
+mod list;
 mod tree;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use crate::name::{Name, Namespace};
 
 /// Longest document, in bytes: it becomes one znode.
 const DOCUMENT_LIMIT: usize = 64 * 1024;
-/// Most documents of one input.
+/// Most manifests of one input.
 const DOCUMENTS_LIMIT: usize = 1000;
 /// Most faults that are reported of one input.
 const FAULTS_LIMIT: usize = 200;
@@ -38,6 +39,8 @@ pub struct Fault {
     pub line: u32,
     /// Column in the line, from 1.
     pub column: u32,
+    /// Characters from there on that it speaks of; 1 where it can't be told.
+    pub width: u32,
     /// What is wrong.
     pub message: String,
     /// What to do.
@@ -55,6 +58,13 @@ impl fmt::Display for Fault {
             Some(help) => write!(f, " ({help})"),
             None => Ok(()),
         }
+    }
+}
+
+impl Fault {
+    /// Something wrong with a document as a whole, seen at this line and column.
+    pub fn at((line, column): (u32, u32), message: impl Into<String>) -> Self {
+        Self { path: String::new(), line, column, width: 1, message: message.into(), help: None }
     }
 }
 
@@ -95,7 +105,7 @@ fn shown_to(text: &str, limit: usize) -> String {
 impl Faults {
     fn whole(line: u32, message: impl Into<String>, help: Option<&str>) -> Self {
         let help = help.map(ToOwned::to_owned);
-        Self(vec![Fault { path: String::new(), line, column: 1, message: message.into(), help }])
+        Self(vec![Fault { help, ..Fault::at((line, 1), message) }])
     }
 }
 
@@ -114,26 +124,28 @@ impl Manifest {
     }
 }
 
-/// Reads every document of an input; empty ones are skipped.
+/// Reads every document of an input; empty ones are skipped, and of a `kind: List` its items are read.
 ///
 /// # Errors
 /// Every fault of every document, in the order of the input.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Manifest>, Faults> {
+    read(bytes, true)
+}
+
+fn read(bytes: &[u8], lists: bool) -> Result<Vec<Manifest>, Faults> {
     let text = text(bytes)?;
     let mut manifests = Vec::new();
     let mut faults = Vec::new();
-    for (count, (line, document)) in documents(text).into_iter().enumerate() {
-        if count >= DOCUMENTS_LIMIT {
-            faults.extend(
-                Faults::whole(line, format!("more than {DOCUMENTS_LIMIT} documents"), Some("split the file")).0,
-            );
-            break;
-        }
-        match document_of(document, line) {
-            Ok(manifest) => manifests.extend(manifest),
+    for (line, document) in documents(text) {
+        match document_of(document, line, lists) {
+            Ok(more) => manifests.extend(more),
             Err(more) => faults.extend(more.0),
         }
-        if faults.len() > FAULTS_LIMIT {
+        if manifests.len() > DOCUMENTS_LIMIT {
+            let message = format!("more than {DOCUMENTS_LIMIT} manifests");
+            faults.extend(Faults::whole(line, message, Some("split the file")).0);
+        }
+        if manifests.len() > DOCUMENTS_LIMIT || faults.len() > FAULTS_LIMIT {
             break;
         }
     }
@@ -149,7 +161,7 @@ pub fn parse_one(bytes: &[u8]) -> Result<Manifest, Faults> {
     if bytes.len() > DOCUMENT_LIMIT {
         return Err(too_long(1, bytes.len()));
     }
-    let mut manifests = parse(bytes)?;
+    let mut manifests = read(bytes, false)?;
     match (manifests.pop(), manifests.len()) {
         (Some(manifest), 0) => Ok(manifest),
         (None, _) => {
@@ -211,19 +223,32 @@ fn documents(text: &str) -> Vec<(u32, &str)> {
     found
 }
 
-fn document_of(text: &str, line: u32) -> Result<Option<Manifest>, Faults> {
-    if text.len() > DOCUMENT_LIMIT {
+/// What one document declares: nothing when it is empty, and a list's items.
+fn document_of(text: &str, line: u32, lists: bool) -> Result<Vec<Manifest>, Faults> {
+    // A list may be longer than each of its items.
+    if text.len() > DOCUMENT_LIMIT && !(lists && text.contains(list::KIND)) {
         return Err(too_long(line, text.len()));
     }
     let (root, mut faults) = tree::parse(text);
-    match root.map(|root| fields::read(&root)) {
-        Some(Ok((resource, replicas_given))) if faults.is_empty() => {
-            return Ok(Some(Manifest { resource, replicas_given, text: text.to_owned(), line }));
+    let Some(root) = root else {
+        return if faults.is_empty() { Ok(Vec::new()) } else { Err(moved(faults, text, line)) };
+    };
+    let found = if lists && list::is_list(&root) {
+        list::read(&root, text, line)
+    } else if text.len() > DOCUMENT_LIMIT {
+        return Err(too_long(line, text.len()));
+    } else {
+        fields::read(&root)
+            .map(|(resource, replicas_given)| vec![Manifest { resource, replicas_given, text: text.to_owned(), line }])
+    };
+    match found {
+        Ok(manifests) if faults.is_empty() => Ok(manifests),
+        Ok(_) => Err(moved(faults, text, line)),
+        Err(more) => {
+            faults.extend(more);
+            Err(moved(faults, text, line))
         }
-        Some(Err(more)) => faults.extend(more),
-        Some(Ok(_)) | None => {}
     }
-    if faults.is_empty() { Ok(None) } else { Err(moved(faults, text, line)) }
 }
 
 /// Faults of a document at their lines in the whole input.
@@ -233,7 +258,7 @@ fn moved(mut faults: Vec<Fault>, text: &str, line: u32) -> Faults {
     let (lines, last) = text.lines().fold((0, ""), |(count, _), line| (count + 1, line));
     for fault in &mut faults {
         if fault.line > number(lines) {
-            (fault.line, fault.column) = (number(lines.max(1)), number(last.chars().count() + 1));
+            (fault.line, fault.column, fault.width) = (number(lines.max(1)), number(last.chars().count() + 1), 1);
         }
         fault.line = fault.line.saturating_add(line - 1);
     }

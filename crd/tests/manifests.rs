@@ -107,7 +107,7 @@ fn every_fault_is_told_at_its_place_with_what_to_do() {
         ),
         (
             with("ModelDeployment", "List"),
-            "line 2, column 7: kind: List is not supported (put each item into a document of its own, with --- between)",
+            "line 1, column 1: items: is required\nline 5, column 1: spec: unknown field (known ones are apiVersion, kind, items)",
         ),
         (
             with("  name: dga\n", "  name: Dga\n"),

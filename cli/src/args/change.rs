@@ -46,6 +46,9 @@ pub(crate) struct Apply {
     /// A file, a directory of .yaml, .yml and .json files, or - for stdin; may be repeated
     #[arg(short, long = "filename", required = true, value_name = "FILE")]
     pub(crate) filename: Vec<PathBuf>,
+    /// Read the subdirectories of directories too
+    #[arg(short = 'R', long)]
+    pub(crate) recursive: bool,
     /// Write nothing: `client` reads and decides, `server` has ZooKeeper check rights and versions too
     #[arg(
         long,

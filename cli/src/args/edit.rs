@@ -59,6 +59,9 @@ pub(crate) struct Create {
     /// A file, a directory of .yaml, .yml and .json files, or - for stdin; may be repeated
     #[arg(short, long = "filename", required = true, value_name = "FILE")]
     pub(crate) filename: Vec<PathBuf>,
+    /// Read the subdirectories of directories too
+    #[arg(short = 'R', long)]
+    pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) how: How,
 }
@@ -225,6 +228,9 @@ pub(crate) struct Delete {
     /// Delete what these files name
     #[arg(short, long, value_name = "FILE")]
     pub(crate) filename: Vec<PathBuf>,
+    /// Read the subdirectories of directories too
+    #[arg(short = 'R', long, requires = "filename")]
+    pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]

@@ -4,6 +4,7 @@ pub(crate) mod decide;
 pub(crate) mod engine;
 mod others;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,13 +19,13 @@ use super::connection::{open, warn_without_operator};
 use super::wait::{require_operator, until_ready};
 use crate::args::{Apply, DryRun};
 use crate::manifests::files::read_all;
-use crate::manifests::{Declarations, Wrong, declarations};
+use crate::manifests::{Declarations, declarations, excerpt};
 use crate::output;
 use crate::settings::Settings;
 
 /// Checks every file whole before anything is written.
 pub(crate) async fn apply(settings: &Settings, args: Apply) -> anyhow::Result<ExitCode> {
-    let declared = read_declarations(&args.filename, settings.namespace.as_ref())?;
+    let declared = read_declarations(&args.filename, args.recursive, settings.namespace.as_ref())?;
     let manifests: Vec<&Manifest> = declared.good.iter().map(|declared| &declared.manifest).collect();
     let store = open(settings).await?;
     let marks =
@@ -147,12 +148,35 @@ fn summary(applied: &[Applied]) -> Option<String> {
     Some(said)
 }
 
+/// Manifests with faults, each with an excerpt: printed as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{excerpts}\n\nerror: {summary}")]
+pub(crate) struct Faulty {
+    excerpts: String,
+    summary: String,
+}
+
 /// What the files declare; every fault of every file at once.
-pub(crate) fn read_declarations(files: &[PathBuf], namespace: Option<&Namespace>) -> anyhow::Result<Declarations> {
-    let found = declarations(&read_all(files)?, namespace);
-    if !found.wrong.is_empty() {
-        let faults: Vec<String> = found.wrong.iter().map(Wrong::to_string).collect();
-        bail!("nothing was changed, as the manifests have faults:\n  {}", faults.join("\n  "));
+pub(crate) fn read_declarations(
+    files: &[PathBuf],
+    recursive: bool,
+    namespace: Option<&Namespace>,
+) -> anyhow::Result<Declarations> {
+    let sources = read_all(files, recursive);
+    let found = declarations(&sources, namespace);
+    if found.wrong.is_empty() {
+        return Ok(found);
     }
-    Ok(found)
+    let wrong: BTreeSet<&str> = found.wrong.iter().map(|wrong| wrong.source.as_str()).collect();
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    Err(Faulty {
+        excerpts: excerpt::render(&found.wrong, &sources, output::color::stderr()),
+        summary: format!(
+            "nothing was changed: {} in {} of {}; mend what is said above and give the command again",
+            count(found.wrong.len(), "fault"),
+            wrong.len(),
+            count(sources.len(), "file"),
+        ),
+    }
+    .into())
 }

@@ -18,7 +18,7 @@ use crate::settings::Settings;
 
 /// Checks every file whole, then creates one after another; what is there already is told, and the rest goes on.
 pub(crate) async fn create(settings: &Settings, args: Create) -> anyhow::Result<ExitCode> {
-    let manifests = read_declarations(&args.filename, settings.namespace.as_ref())?.good;
+    let manifests = read_declarations(&args.filename, args.recursive, settings.namespace.as_ref())?.good;
     // A client's dry run asks nobody.
     let store = if args.how.dry_run == DryRun::Client { None } else { Some(open(settings).await?) };
     let mut teller = Teller::new(&args.how);

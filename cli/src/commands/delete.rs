@@ -39,7 +39,7 @@ pub(crate) async fn delete(settings: &Settings, args: Delete) -> anyhow::Result<
     }
     let mut wanted: Vec<(Namespace, Name)> = Vec::new();
     if !args.filename.is_empty() {
-        let declared = read_declarations(&args.filename, settings.namespace.as_ref())?;
+        let declared = read_declarations(&args.filename, args.recursive, settings.namespace.as_ref())?;
         wanted.extend(declared.good.into_iter().map(|declared| {
             let metadata = declared.manifest.resource.metadata;
             (metadata.namespace, metadata.name)

@@ -3,8 +3,10 @@ use super::*;
 const GOOD: &str = "apiVersion: maas/v1\nkind: ModelDeployment\nspec:\n  model: {name: dga, version: \"1.0\"}\n  payload: {path: /m}\n";
 
 fn read(files: &[(&str, &str)], namespace: Option<&str>) -> Declarations {
-    let sources: Vec<Source> =
-        files.iter().map(|(name, text)| Source { name: (*name).to_owned(), bytes: text.as_bytes().to_vec() }).collect();
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|(name, text)| Source { name: (*name).to_owned(), content: Ok(text.as_bytes().to_vec()) })
+        .collect();
     declarations(&sources, namespace.map(|namespace| namespace.parse().unwrap()).as_ref())
 }
 
@@ -33,7 +35,13 @@ fn a_list_is_its_items() {
     let names: Vec<_> = found.good.iter().map(|one| one.manifest.resource.metadata.name.to_string()).collect();
     assert_eq!(names, ["a", "b"]);
     let told = faults(&read(&[("a.yaml", &list.replace("/m}", "5}"))], None)).join("\n");
-    assert!(told.contains("a.yaml, item 1: line") && told.contains("a.yaml, item 2: line"), "{told}");
+    assert!(told.contains("a.yaml: line 9, column 21") && told.contains("a.yaml: line 15, column 21"), "{told}");
+}
+
+#[test]
+fn what_could_not_be_read_is_told_with_the_rest() {
+    let source = Source { name: "a.yaml".to_owned(), content: Err("cannot be read".to_owned()) };
+    assert_eq!(faults(&declarations(&[source], None)), ["a.yaml: cannot be read"]);
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(super) fn set(text: &str, root: &Node, path: &[&str], value: &Scalar) -> Opt
             return match &node.value {
                 Value::Map { entries, flow: false } => insert_lines(text, &entries.first()?.0, missing, value),
                 Value::Map { entries, flow: true } => insert_in_braces(text, node, entries.is_empty(), missing, value),
-                Value::Scalar { .. } | Value::Sequence => None,
+                Value::Scalar { .. } | Value::Sequence(_) => None,
             };
         };
         if next.is_null() {

@@ -19,12 +19,12 @@ const LATER: &str = "is not supported yet";
 const PATH_LIMIT: usize = 4096;
 
 /// Fields that a mapping may have.
-struct Known {
-    fields: &'static [&'static str],
+pub(super) struct Known {
+    pub(super) fields: &'static [&'static str],
     /// Known to the design, refused by name until they are built.
-    later: &'static [&'static str],
+    pub(super) later: &'static [&'static str],
     /// Written by the server; tolerated, so that what `get -o yaml` prints can be applied.
-    servers: &'static [&'static str],
+    pub(super) servers: &'static [&'static str],
 }
 
 const DOCUMENT: Known = Known { fields: &["apiVersion", "kind", "metadata", "spec"], later: &[], servers: &["status"] };
@@ -63,7 +63,7 @@ const HTTP: Known = Known { fields: &["path"], later: &["port", "scheme", "heade
 
 /// Collects faults.
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     faults: Vec<Fault>,
 }
 
@@ -96,6 +96,10 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 impl Reader {
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
     fn fault(&mut self, node: &Node, path: &str, message: impl Into<String>) {
         self.faults.push(node.fault(path, message));
     }
@@ -107,7 +111,7 @@ impl Reader {
     }
 
     /// Whether the node is a mapping; its unknown and unsupported fields are reported.
-    fn map(&mut self, node: &Node, path: &str, known: &Known) -> bool {
+    pub(super) fn map(&mut self, node: &Node, path: &str, known: &Known) -> bool {
         let Value::Map { entries, .. } = &node.value else {
             self.helped(node, path, "must be a mapping", format!("its fields are {}", known.fields.join(", ")));
             return false;
@@ -229,25 +233,31 @@ impl Reader {
         Some((ModelDeployment { metadata, spec }, replicas_given))
     }
 
+    /// Whether the document is of a version that is known, the first of which is ours.
+    pub(super) fn version(&mut self, root: &Node, known: &[&str]) -> bool {
+        let ours = known.first().copied().unwrap_or_default();
+        let Some(node) = self.field(root, "apiVersion") else {
+            self.helped(root, "apiVersion", "is required", format!("write apiVersion: {ours}"));
+            return false;
+        };
+        let version = node.scalar().map_or("", |(text, _)| text);
+        let is_known = known.contains(&version);
+        if !is_known {
+            self.helped(node, "apiVersion", format!("\"{}\" is not known", shown(version)), format!("write {ours}"));
+        }
+        is_known
+    }
+
     /// Whether the document means to be of this kind: another kind's fields would all be unknown.
     fn is_ours(&mut self, root: &Node) -> bool {
-        let word = |field| self.field(root, field).map(|n| (n, n.scalar().map_or("", |(text, _)| text)));
-        let (version, kind) = (word("apiVersion"), word("kind"));
-        let this_version = matches!(version, Some((_, API_VERSION)));
-        match version {
-            Some((node, other)) if !this_version => {
-                let message = format!("\"{}\" is not known", shown(other));
-                self.helped(node, "apiVersion", message, format!("write {API_VERSION}"));
-            }
-            Some(_) => {}
-            None => self.helped(root, "apiVersion", "is required", format!("write apiVersion: {API_VERSION}")),
-        }
+        let this_version = self.version(root, &[API_VERSION]);
+        let kind = self.field(root, "kind").map(|n| (n, n.scalar().map_or("", |(text, _)| text)));
         let only = format!("the only kind is {KIND}");
         match kind {
             Some((_, KIND)) => true,
             Some((node, "List")) => {
-                let help = "put each item into a document of its own, with --- between";
-                self.helped(node, "kind", "List is not supported", help);
+                let help = "put the item into a document of its own";
+                self.helped(node, "kind", "List is not supported here", help);
                 false
             }
             Some((node, "ModelRoute")) => {

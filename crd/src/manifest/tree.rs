@@ -6,10 +6,12 @@ use std::collections::HashSet;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
-use super::{Fault, number, shown, shown_to};
+use super::{FAULTS_LIMIT, Fault, number, shown, shown_to};
 
 /// Deepest nesting.
 const DEPTH_LIMIT: usize = 32;
+/// Most values of one document; a list of manifests has many.
+const NODES_LIMIT: usize = 250_000;
 const DIRECTIVE: &str = "directives such as %YAML are not supported: leave the line out";
 const ALIAS: &str = "aliases are not supported: write the value out";
 
@@ -30,21 +32,23 @@ pub(crate) enum Value {
     Scalar { text: String, plain: bool },
     /// A mapping in its order; `flow` when written with braces.
     Map { entries: Vec<(Node, Node)>, flow: bool },
-    /// A sequence: no field is one.
-    Sequence,
+    /// A sequence: no field is one, only the items of a list of manifests.
+    Sequence(Vec<Node>),
 }
 
 impl Node {
     /// A fault at this place.
     pub(crate) fn fault(&self, path: &str, message: impl Into<String>) -> Fault {
-        Fault { path: path.to_owned(), line: self.start.0, column: self.start.1, message: message.into(), help: None }
+        let own_line = self.start.0 == self.end.0;
+        let width = if own_line { self.end.1.saturating_sub(self.start.1).max(1) } else { 1 };
+        Fault { path: path.to_owned(), width, ..Fault::at(self.start, message) }
     }
 
     /// The text of a scalar.
     pub(crate) fn scalar(&self) -> Option<(&str, bool)> {
         match &self.value {
             Value::Scalar { text, plain } => Some((text, *plain)),
-            Value::Map { .. } | Value::Sequence => None,
+            Value::Map { .. } | Value::Sequence(_) => None,
         }
     }
 
@@ -72,6 +76,7 @@ fn place(marker: &Marker) -> (u32, u32) {
 struct Builder<'a> {
     events: Parser<'a, saphyr_parser::StrInput<'a>>,
     faults: Vec<Fault>,
+    nodes: usize,
 }
 
 /// The tree of the one document in `text`, none when it is empty or no YAML, and what is wrong with it as YAML.
@@ -79,16 +84,11 @@ pub(crate) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
     if let Some(at) = text.find('\0') {
         let before = text.get(..at).unwrap_or_default();
         let own_line = before.rsplit('\n').next().unwrap_or_default();
-        let fault = Fault {
-            path: String::new(),
-            line: number(before.matches('\n').count() + 1),
-            column: number(own_line.chars().count() + 1),
-            message: "a NUL character".to_owned(),
-            help: Some("take it out".to_owned()),
-        };
+        let place = (number(before.matches('\n').count() + 1), number(own_line.chars().count() + 1));
+        let fault = Fault { help: Some("take it out".to_owned()), ..Fault::at(place, "a NUL character") };
         return (None, vec![fault]);
     }
-    let mut builder = Builder { events: Parser::new_from_str(text), faults: Vec::new() };
+    let mut builder = Builder { events: Parser::new_from_str(text), faults: Vec::new(), nodes: 0 };
     let root = builder.document().unwrap_or_default();
     (root, builder.faults)
 }
@@ -114,13 +114,12 @@ impl<'a> Builder<'a> {
         match self.events.next() {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => {
-                let (line, column) = place(error.marker());
                 let message = match error.info() {
                     info if info.contains("unknown anchor") => ALIAS.to_owned(),
                     info if info.contains("expected <document start>") => DIRECTIVE.to_owned(),
                     info => format!("not YAML: {}", shown_to(info, 200)),
                 };
-                self.faults.push(Fault { path: String::new(), line, column, message, help: None });
+                self.faults.push(Fault::at(place(error.marker()), message));
                 Err(Stop)
             }
             None => Ok((Event::StreamEnd, Span::default())),
@@ -133,8 +132,7 @@ impl<'a> Builder<'a> {
     }
 
     fn at(&mut self, span: &Span, message: &str) {
-        let (line, column) = place(&span.start);
-        self.faults.push(Fault { path: String::new(), line, column, message: message.to_owned(), help: None });
+        self.faults.push(Fault::at(place(&span.start), message));
     }
 
     fn plain_only(&mut self, anchor: usize, tag: Option<&Cow<'_, saphyr_parser::Tag>>, span: &Span) {
@@ -147,6 +145,14 @@ impl<'a> Builder<'a> {
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Stop> {
+        self.nodes += 1;
+        if self.nodes > NODES_LIMIT {
+            return Err(self.stop(&span, &format!("more than {NODES_LIMIT} values: put them into several files")));
+        }
+        // What reads on gathers more than anyone is told.
+        if self.faults.len() > FAULTS_LIMIT {
+            return Err(Stop);
+        }
         if depth > DEPTH_LIMIT {
             return Err(self.stop(&span, &format!("nested more than {DEPTH_LIMIT} deep")));
         }
@@ -160,12 +166,13 @@ impl<'a> Builder<'a> {
             Event::Alias(_) => Err(self.stop(&span, ALIAS)),
             Event::SequenceStart(anchor, tag) => {
                 self.plain_only(anchor, tag.as_ref(), &span);
+                let mut items = Vec::new();
                 loop {
                     let (event, span) = self.next()?;
                     if matches!(event, Event::SequenceEnd | Event::StreamEnd) {
-                        return Ok(Node { value: Value::Sequence, start, end: place(&span.end) });
+                        return Ok(Node { value: Value::Sequence(items), start, end: place(&span.end) });
                     }
-                    self.node(event, span, depth + 1)?;
+                    items.push(self.node(event, span, depth + 1)?);
                 }
             }
             Event::MappingStart(anchor, tag) => {

@@ -24,15 +24,10 @@ pub(crate) struct Declaration {
 /// Reads every file; a bad one blocks no other. `namespace` is that of manifests that name none, and contradicts none
 /// that do.
 pub(crate) fn declare(snapshot: Snapshot, namespace: Option<&Namespace>) -> Declaration {
-    let (mut sources, mut faults) = (Vec::new(), Vec::new());
-    for file in snapshot.files {
-        match file.content {
-            Ok(bytes) => sources.push(Source { name: file.name, bytes }),
-            Err(message) => faults.push(SyncFault { file: file.name, line: 0, column: 0, message }),
-        }
-    }
+    let sources: Vec<Source> =
+        snapshot.files.into_iter().map(|file| Source { name: file.name, content: file.content }).collect();
     let found = declarations(&sources, namespace);
-    faults.extend(found.wrong.into_iter().map(fault));
+    let mut faults: Vec<SyncFault> = found.wrong.into_iter().map(fault).collect();
     faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     let key = |declared: &Declared| {
         let metadata = &declared.manifest.resource.metadata;
