@@ -2,6 +2,7 @@
 
 mod change;
 mod config;
+mod diff;
 mod edit;
 mod look;
 mod service;
@@ -16,6 +17,7 @@ use crate::output::color::Color;
 
 pub(crate) use change::{Apply, DryRun};
 pub(crate) use config::{Config, Output as ContextOutput};
+pub(crate) use diff::Diff;
 pub(crate) use edit::{
     Cascade, Create, Delete, EditText, How, Mark, Printed, Restart, Rollout, RolloutStatus, Scale, Set, SetEnv, Which,
 };
@@ -92,6 +94,8 @@ pub(crate) enum Manual {
 pub(crate) enum Command {
     /// Create or change model deployments from YAML
     Apply(Apply),
+    /// Show what an apply would change
+    Diff(Diff),
     /// Create model deployments from YAML; those that are there already are an error
     Create(Create),
     /// Change a model deployment's own text in an editor

@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod deploy;
 mod describe;
+mod diff;
 mod doctor;
 mod edit;
 mod events;
@@ -65,6 +66,11 @@ pub(crate) struct AlreadyExists(pub(crate) String);
 )]
 pub(crate) struct Conflict(pub(crate) String);
 
+/// Whether the exit code of this command says if something differs.
+pub(crate) fn compares(line: &Line) -> bool {
+    matches!(line.command, Command::Diff(_))
+}
+
 /// Runs one of `maasctl`'s own commands.
 pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
     let global = line.global;
@@ -87,6 +93,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
     block_on(async {
         match line.command {
             Command::Apply(args) => apply::apply(&settings, args).await,
+            Command::Diff(args) => diff::diff(&settings, args).await,
             Command::Create(args) => create::create(&settings, args).await,
             Command::Edit(args) => edit::edit(&settings, args).await,
             Command::Set(args) => set::set(&settings, args).await,

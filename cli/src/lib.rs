@@ -43,14 +43,18 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is::<output::StdoutClosed>() => ExitCode::SUCCESS,
         Err(error) => {
-            let text = format!("{error:#}");
-            // What the tree itself refuses says so in kubectl's words.
-            let whole = text.starts_with("Error from server") || error.is::<commands::Faulty>();
-            let prefix = if whole { "" } else { "error: " };
-            output::note(&format!("{prefix}{text}"));
+            tell(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn tell(error: &anyhow::Error) {
+    let text = format!("{error:#}");
+    // What the tree itself refuses says so in kubectl's words.
+    let whole = text.starts_with("Error from server") || error.is::<commands::Faulty>();
+    let prefix = if whole { "" } else { "error: " };
+    output::note(&format!("{prefix}{text}"));
 }
 
 fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
@@ -59,14 +63,26 @@ fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
         let rest = rest.ok_or_else(|| anyhow::anyhow!("the command line is not UTF-8"))?;
         return commands::legacy(verb, &rest);
     }
-    match args::Line::try_parse_from(words) {
-        Ok(line) => commands::run(line),
+    match args::Line::try_parse_from(&words) {
+        Ok(line) => {
+            let compares = commands::compares(&line);
+            match commands::run(line) {
+                // 1 says that something differs.
+                Err(error) if compares && !error.is::<output::StdoutClosed>() => {
+                    tell(&error);
+                    Ok(ExitCode::from(2))
+                }
+                ended => ended,
+            }
+        }
         Err(help) if !help.use_stderr() => output::help(&help.render()).map(|()| ExitCode::SUCCESS),
         Err(error) => {
             let text = with_near_verb(error).render();
             let text = if output::color::stderr() { text.ansi().to_string() } else { text.to_string() };
             output::note(text.trim_end());
-            Ok(ExitCode::FAILURE)
+            let line = args::Line::command();
+            let verb = words.iter().skip(1).find(|word| line.get_subcommands().any(|verb| **word == *verb.get_name()));
+            Ok(ExitCode::from(if verb.is_some_and(|verb| verb == "diff") { 2 } else { 1 }))
         }
     }
 }

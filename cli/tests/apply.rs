@@ -7,10 +7,13 @@ mod support;
 #[path = "support/tree.rs"]
 mod tree_support;
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::time::Duration;
 
-use support::Ran;
-use tree_support::Tree;
+use maas_e2e::{Protocol, Proxy, Weather};
+use support::{Ran, maasctl};
+use tree_support::{Tree, runtime};
 
 fn manifest(name: &str) -> String {
     format!(
@@ -124,4 +127,174 @@ fn many_are_applied_in_the_order_of_their_files() {
         |word: &str| names.iter().map(|name| format!("modeldeployment.maas/{name} {word}\n")).collect::<String>();
     assert_eq!(tree.apply(&text.join("---\n")).ok(), expected("created"));
     assert_eq!(tree.apply(&text.join("---\n")).ok(), expected("unchanged"));
+}
+
+#[test]
+fn a_zookeeper_that_is_lost_on_the_way_hides_nothing_that_was_done() {
+    let tree = Tree::new();
+    let directory = tempfile::tempdir().unwrap();
+    for number in 0..100 {
+        write(directory.path(), &format!("m{number:02}.yaml"), &manifest(&format!("m{number:02}")));
+    }
+    let at = directory.path().to_str().unwrap();
+    let server = tree.quorum.parse().unwrap();
+    let proxy = runtime().block_on(Proxy::start(server, Protocol::ZooKeeper, |_| String::new())).unwrap();
+    let through = Tree::at(&proxy.address().to_string(), &tree.root);
+    // Slow enough that it is lost long before the end.
+    proxy.set("", Weather::Delay(Duration::from_millis(20)));
+    let mut child = through.spawn(&["apply", "-f", at]);
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    for _ in 0..10 {
+        said.read_line(&mut first).unwrap();
+    }
+    proxy.set("", Weather::Cut);
+    said.read_to_string(&mut first).unwrap();
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{errors}");
+    let done = first.lines().count();
+    assert!((10..100).contains(&done) && first.lines().all(|line| line.ends_with(" created")), "{first}");
+    assert!(errors.contains(&format!("error: {done} of 100 were applied, ")), "{errors}");
+    assert!(
+        errors.contains("as ZooKeeper was lost") && errors.contains("of these nobody knows: default/m"),
+        "{errors}"
+    );
+
+    // Again, it does what is left.
+    let second = tree.ctl(&["apply", "-f", at]).ok();
+    assert_eq!(second.lines().count(), 100);
+    assert!(second.lines().take(done).all(|line| line.ends_with(" unchanged")), "{second}");
+    assert_eq!(tree.ctl(&["get", "md", "-o", "name"]).ok().lines().count(), 100);
+}
+
+#[test]
+fn what_one_may_not_write_is_told_and_the_rest_is_done() {
+    let tree = Tree::new();
+    let all = ["a", "b", "c"].map(manifest).join("---\n");
+    tree.apply(&all).ok();
+    let client = runtime().block_on(zookeeper_client::Client::connect(&tree.quorum)).unwrap();
+    let acl =
+        |permission, scheme, id| zookeeper_client::Acl::new(permission, zookeeper_client::AuthId::new(scheme, id));
+    let owners = [
+        acl(zookeeper_client::Permission::READ, "world", "anyone"),
+        acl(zookeeper_client::Permission::ALL, "digest", "soc:TQuu9ZVMyGg5hxXeV+YnV5OSzF4="),
+    ];
+    let path = format!("{}/specs/ModelDeployment/default/b", tree.root);
+    runtime().block_on(client.set_acl(&path, &owners, None)).unwrap();
+    let all = all.replace("/models/", "/new/");
+    let refused = "error: modeldeployment.maas/b in default: ";
+    for (words, suffix) in [(&["--dry-run=server"][..], " (server dry run)"), (&[][..], "")] {
+        let ran = tree.ctl_with(&[&["apply", "-f", "-"][..], words].concat(), &all);
+        let done = format!("modeldeployment.maas/a configured{suffix}\nmodeldeployment.maas/c configured{suffix}\n");
+        assert_eq!((ran.code, ran.stdout), (Some(1), done));
+        assert!(
+            ran.stderr.starts_with(refused) && ran.stderr.contains("this identity may not write there"),
+            "{}",
+            ran.stderr
+        );
+        assert!(ran.stderr.ends_with("error: 2 of 3 were applied, 1 failed, as said above\n"), "{}", ran.stderr);
+    }
+    assert!(tree.spec("b").contains("/models/b") && tree.spec("c").contains("/new/c"));
+    // Nor may it be read.
+    let owner = [acl(zookeeper_client::Permission::ALL, "digest", "soc:TQuu9ZVMyGg5hxXeV+YnV5OSzF4=")];
+    let path = format!("{}/specs/ModelDeployment/default/a", tree.root);
+    runtime().block_on(client.set_acl(&path, &owner, None)).unwrap();
+    let ran = tree.apply(&manifest("a"));
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("not authorized"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_diff_shows_what_an_apply_would_change() {
+    let tree = Tree::new();
+    let diff = |text: &str, more: &[&'static str]| tree.ctl_with(&[&["diff", "-f", "-"][..], more].concat(), text);
+    let created = diff(&manifest("a"), &[]);
+    assert_eq!((created.code, created.stderr.as_str()), (Some(1), ""));
+    let lines: Vec<&str> = created.stdout.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["--- LIVE/maas.v1.ModelDeployment.default.a", "+++ MERGED/maas.v1.ModelDeployment.default.a"]
+    );
+    assert!(lines[3..].iter().all(|line| line.starts_with('+')) && lines.contains(&"+  replicas: 1"), "{lines:#?}");
+
+    tree.ctl_with(&["apply", "-f", "-", "--applyset", "soc"], &[manifest("a"), manifest("b")].join("---\n")).ok();
+    // Another layout, a default written out, the notes of maas itself: nothing of it is a difference.
+    let same = manifest("a").replace("kind:", "# ours\nkind:").replace("spec:", "spec:\n  resources: {memory: 512Mi}");
+    assert_eq!(diff(&same, &[]), said("", ""));
+    let other = diff(&same.replace("512Mi", "1Gi"), &[]);
+    assert_eq!(other.code, Some(1));
+    assert!(other.stdout.contains("-    memory: 512Mi\n+    memory: 1Gi\n"), "{}", other.stdout);
+    assert!(
+        diff(&same.replace("512Mi", "1Gi"), &["--color=always"])
+            .stdout
+            .contains("\u{1b}[32m+    memory: 1Gi\u{1b}[0m\n")
+    );
+    let pruned = diff(&same, &["--applyset", "soc", "--prune"]);
+    assert!(
+        pruned.code == Some(1) && pruned.stdout.contains("-  name: b\n") && !pruned.stdout.contains("\n+ "),
+        "{pruned:#?}"
+    );
+    assert_eq!(tree.ctl(&["get", "md", "-o", "name"]).ok().lines().count(), 2, "nothing was changed");
+
+    // What can't be told is neither 0 nor 1.
+    for ran in [
+        diff(&same.replace("512Mi", "x"), &[]),
+        diff(&same, &["--applyset", "lab"]),
+        diff(&same, &["--frob"]),
+        maasctl(&["diff", "-f", "/nowhere.yaml", "-z", "127.0.0.1:1"]),
+        maasctl(&["diff", "-f", "/nowhere.yaml"]),
+    ] {
+        assert_eq!(ran.code, Some(2), "{ran:#?}");
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("error: "), "{ran:#?}");
+    }
+}
+
+#[test]
+fn a_program_of_the_users_shows_the_diff_and_says_whether_it_is_one() {
+    let tree = Tree::new();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.yaml");
+    write(directory.path(), "a.yaml", &manifest("a"));
+    let with = |program: &str| -> Ran {
+        let mut command = tree.command(&["diff", "-f", file.to_str().unwrap()]);
+        command.env("MAAS_EXTERNAL_DIFF", program).stdin(std::process::Stdio::null()).output().unwrap().into()
+    };
+    let shown = with("diff -r -u -N");
+    assert_eq!(shown.code, Some(1), "{shown:#?}");
+    assert!(shown.stdout.contains("/LIVE-") && shown.stdout.contains("\n+  replicas: 1\n"), "{shown:#?}");
+    assert_eq!(with("true"), said("", ""));
+    let failed = with("/nowhere/diff");
+    assert!(
+        failed.code == Some(2) && failed.stderr.contains("MAAS_EXTERNAL_DIFF: /nowhere/diff could not be started"),
+        "{failed:#?}"
+    );
+}
+
+#[test]
+fn the_examples_that_users_copy_can_be_applied() {
+    let tree = Tree::new();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let file = path.to_str().unwrap();
+        let dry = tree.ctl(&["apply", "-f", file, "--dry-run=server"]).ok();
+        assert!(!dry.is_empty() && dry.lines().all(|line| line.ends_with(" (server dry run)")), "{file}: {dry}");
+        let applied = tree.ctl(&["apply", "-f", file, "--applyset", "soc", "--prune"]).ok();
+        assert!(
+            applied.lines().any(|line| line.ends_with(" created") || line.ends_with(" configured")),
+            "{file}: {applied}"
+        );
+        seen += 1;
+    }
+    assert!(seen >= 6, "{seen}");
+    // Whatever came before or after it, the one that no prune may take is there.
+    assert_eq!(
+        tree.ctl(&["get", "md", "beacon-2.0", "-n", "soc", "-o", "name"]).ok(),
+        "modeldeployment.maas/beacon-2.0\n"
+    );
 }
