@@ -16,6 +16,7 @@ pub mod yarn;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hadoop_yarn::{AllocateRequest, ApplicationId, Container, ContainerId, LocalResource, ResourceKind, Visibility};
+use maas_crd::Launch;
 use maas_operator::core::Core;
 use maas_operator::core::event::{Event, Tag};
 use maas_operator::settings::Settings;
@@ -41,7 +42,7 @@ pub enum Occurrence {
     Apply(usize, Tag, Vec<Op>),
     Register(usize),
     Allocate(usize, AllocateRequest),
-    Start(usize, Box<Container>),
+    Start(usize, Box<Container>, Box<Launch>),
     Runner(ContainerId, runner::Step),
     /// The ResourceManager has a NodeManager end a container that it does not know.
     CleanUp(ContainerId),
@@ -273,7 +274,7 @@ impl World {
             Occurrence::Apply(n, tag, ops) => self.apply(n, tag, &ops),
             Occurrence::Register(n) => self.register(n),
             Occurrence::Allocate(n, request) => self.allocate(n, &request),
-            Occurrence::Start(n, container) => self.start(n, &container),
+            Occurrence::Start(n, container, launch) => self.start(n, &container, *launch),
             Occurrence::Runner(id, step) => self.step_runner(id, step),
             // Unless its node came back meanwhile, and it with it.
             Occurrence::CleanUp(id) if self.yarn.containers.contains_key(&id) => {}

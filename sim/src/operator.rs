@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hadoop_yarn::{AllocateRequest, Container, ContainerId};
+use hadoop_yarn::{AllocateRequest, Container};
+use maas_crd::Launch;
 use maas_operator::core::Core;
 use maas_operator::core::event::{Effect, Event, OperatorSeen, Tag};
 use maas_operator::plan::Time;
+use maas_runner::life::Event::Tick;
 use maas_store::twin::Session;
 use maas_store::{Change, CommitError, Node, Op};
 
@@ -212,7 +214,10 @@ impl World {
             }
             Effect::Register => self.later(2, Occurrence::Register(n)),
             Effect::Allocate(request) => self.later(2, Occurrence::Allocate(n, request)),
-            Effect::Start(container, _) => self.later(4, Occurrence::Start(n, container)),
+            Effect::Start(container, context) => {
+                let launch = Launch::decode(&context.env["MAAS_LAUNCH"]).expect("the operator's own words");
+                self.later(4, Occurrence::Start(n, container, Box::new(launch)));
+            }
             Effect::Signal(id, _) => self.later(3, Occurrence::Runner(id, runner::Step::Signal)),
             Effect::Stop(id, _) => {
                 self.note(format!("operator {n} stops {id}"));
@@ -327,7 +332,7 @@ impl World {
         self.later(2, Occurrence::Core(n, Event::Allocated(answer)));
     }
 
-    pub(crate) fn start(&mut self, n: usize, container: &Container) {
+    pub(crate) fn start(&mut self, n: usize, container: &Container, launch: Launch) {
         let at = self.steps.starts;
         self.steps.starts += 1;
         let cut = || Err(("cut".to_owned(), true));
@@ -338,7 +343,7 @@ impl World {
         // A NodeManager takes the token of a container that the ResourceManager has dropped, until it is told so.
         let start = self.yarn.start(container.id, self.now);
         if start == Start::Begun {
-            self.begin(container.id, container);
+            self.begin(container, launch);
             if !known {
                 self.later(1_000, Occurrence::CleanUp(container.id));
             }
@@ -354,12 +359,14 @@ impl World {
         self.later(2, Occurrence::Core(n, Event::Started(container.id, answer)));
     }
 
-    fn begin(&mut self, id: ContainerId, container: &Container) {
-        let runner = Runner::new(container, &mut self.tree);
+    fn begin(&mut self, container: &Container, launch: Launch) {
+        let id = container.id;
+        let runner = Runner::new(id, &container.node.host, launch, &mut self.tree, self.now);
         self.note(format!("{id} starts for {}", runner.iid));
         let twice = self.runners.values().any(|r| r.iid == runner.iid);
         assert!(!twice, "two containers of {}\n{}", runner.iid, self.tail());
         self.runners.insert(id, runner);
-        self.later(20, Occurrence::Runner(id, runner::Step::Report));
+        self.later(20, Occurrence::Runner(id, runner::Step::Life(Tick)));
+        self.later(20, Occurrence::Runner(id, runner::Step::Verify));
     }
 }

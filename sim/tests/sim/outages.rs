@@ -2,6 +2,7 @@
 
 use hadoop_yarn::{ApplicationId, ContainerId};
 use maas_sim::fault::Fault;
+use maas_sim::runner::Runner;
 use maas_sim::yarn::Yarn;
 use maas_sim::{World, manifest, payload};
 use maas_store::{Op, Revision};
@@ -107,7 +108,7 @@ fn what_the_platform_takes_is_replaced_at_once() {
     for _ in 0..8 {
         let id = containers(&world)[0];
         world.end_container(id, -102);
-        let back = world.run_until(1_500, |w| w.endpoints("dga") == 1 && w.runners.values().any(|r| r.ready));
+        let back = world.run_until(1_500, |w| w.endpoints("dga") == 1 && w.runners.values().any(Runner::is_ready));
         assert!(back, "{}", world.tail());
         world.run_for(200);
     }

@@ -263,6 +263,15 @@ fn a_superseded_operator_changes_nothing() {
 }
 
 #[test]
+fn an_older_attempt_that_comes_late_takes_no_epoch() {
+    let mut world = one(2);
+    // Before it has read whose the epoch is.
+    world.supersede(0, 3_000);
+    world.settled(&[("dga", 2)]);
+    assert_eq!(world.slots[0].exit, Some(1), "{}", world.tail());
+}
+
+#[test]
 fn a_second_application_is_refused_while_the_first_lives() {
     let mut world = one(1);
     world.settled(&[("dga", 1)]);
