@@ -171,12 +171,15 @@ impl Nodes {
             ops.push(create(&self.metron, self.author.metron(address, since_ms).encode()));
         }
         let mut refused = self.store.commit(&ops).await;
-        // The operator makes the parents, but Metron's may be removed by others.
+        // The operator makes the parents, but Metron's may be removed by others. It is made behind the same check: an empty one
+        // that nobody serves below would stay for good.
         if matches!(&refused, Err(CommitError::Refused { index: 2, why: Refusal::NoNode, .. })) {
             let parent = Op::Create { path: self.metron_model.clone(), data: Vec::new(), ephemeral: false };
-            match self.store.commit(&[parent]).await {
-                Err(error) if error.refusal() != Some(Refusal::NodeExists) => return Err(error.into()),
-                Ok(_) | Err(_) => refused = self.store.commit(&ops).await,
+            let mut with_parent = ops.clone();
+            with_parent.insert(2, parent);
+            refused = self.store.commit(&with_parent).await;
+            if matches!(&refused, Err(CommitError::Refused { index: 2, why: Refusal::NodeExists, .. })) {
+                refused = self.store.commit(&ops).await;
             }
         }
         match refused {

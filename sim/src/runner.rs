@@ -370,8 +370,7 @@ impl World {
         ops.extend(paths.metron.as_ref().map(|at| ephemeral(at, runner.author.metron(&address, now).encode())));
         let mut done = self.as_runner(id, &ops);
         if matches!(&done, Err(CommitError::Refused { index: 2, why: Refusal::NoNode, .. })) {
-            let parent = Op::Create { path: paths.metron_model.clone(), data: Vec::new(), ephemeral: false };
-            _ = self.as_runner(id, &[parent]);
+            ops.insert(2, Op::Create { path: paths.metron_model.clone(), data: Vec::new(), ephemeral: false });
             done = self.as_runner(id, &ops);
         }
         let runner = self.runners.get_mut(&id).expect("it lives");

@@ -488,7 +488,9 @@ impl Yarn {
             } else if lost_here {
                 ended.push(container);
                 if lives(&container) && known.started.is_some() {
-                    self.keep(container, id.clone(), BY_RESOURCE_MANAGER, TERMINATED, false);
+                    let unheard = self.last.iter().flat_map(|last| &last.completed).chain(&self.completed);
+                    let unheard = unheard.into_iter().any(|status| status.id == container);
+                    self.keep(container, id.clone(), BY_RESOURCE_MANAGER, TERMINATED, unheard);
                 }
             } else if lives(&container) {
                 self.containers.insert(container, known);
