@@ -42,8 +42,9 @@ pub enum Error {
 pub struct Container {
     /// Who writes to the tree.
     pub author: Author,
+    /// The container's log directory, the first that exists.
+    pub logs: PathBuf,
     directory: PathBuf,
-    logs: PathBuf,
     model_env: BTreeMap<OsString, OsString>,
 }
 

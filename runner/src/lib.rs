@@ -17,4 +17,5 @@ pub mod registration;
 pub mod report;
 pub mod script;
 pub mod supervise;
+pub mod usage;
 pub mod watch;

@@ -1,5 +1,9 @@
 //! The model's output: always read, kept in rotated files, its end kept for the last words.
 //!
+//! Beside each file stands a second one, its name with `.times` behind, that says when what was written: a line
+//! `RUN MILLISECONDS OFFSET` at the start of each run of the model and at the first write a second or later after the
+//! line before. `maasctl logs --since` and `--previous` read it.
+//!
 //! A thread of its own for each stream, with blocking reads and writes: a stuck disk then holds up the model's output
 //! and nothing else.
 
@@ -8,7 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -19,6 +23,13 @@ const ROTATE_AT: u64 = 5 << 20;
 /// Files kept for each stream: `model.out`, `model.out.1`, `model.out.2`.
 const KEPT: u32 = 3;
 
+/// Milliseconds between two lines of times.
+const TIMES_EVERY: u64 = 1000;
+
+/// How many bytes of output a line of times stands for when it is counted towards a file's limit: a model that writes
+/// little, every second, must not fill the disk with times.
+const TIMES_WEIGH: u64 = 32;
+
 /// How much of the end of standard error goes into the last words.
 const TAIL: usize = 2048;
 
@@ -27,25 +38,57 @@ const TAIL: usize = 2048;
 struct Rotated {
     path: PathBuf,
     file: Option<File>,
+    times: Option<File>,
     written: u64,
+    /// Lines of times in this file.
+    timed: u64,
+    /// Of the last line of times; none when the next write needs one.
+    timed_ms: Option<u64>,
+    /// The model's run, from 1 on.
+    run: u32,
     rotate_at: u64,
+}
+
+fn times_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".times");
+    PathBuf::from(name)
 }
 
 impl Rotated {
     fn open(path: PathBuf, rotate_at: u64) -> Self {
-        let file = OpenOptions::new().create(true).append(true).open(&path).ok();
+        let append = |path: &Path| OpenOptions::new().create(true).append(true).open(path).ok();
+        let (file, times) = (append(&path), append(&times_of(&path)));
         let written = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
-        Self { path, file, written, rotate_at }
+        Self { path, file, times, written, timed: 0, timed_ms: None, run: 0, rotate_at }
+    }
+
+    /// What is written from now on is another run's.
+    fn begin_run(&mut self) {
+        self.run += 1;
+        self.timed_ms = None;
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        if self.file.is_none() || self.written >= self.rotate_at {
+        if self.file.is_none() || self.written + self.timed * TIMES_WEIGH >= self.rotate_at {
             self.rotate();
         }
+        self.time(now_ms());
         if let Some(file) = &mut self.file {
             // Counted even when it failed: a full disk is then asked for a new file now and then, not at each write.
             self.written += bytes.len() as u64;
             let _ = file.write_all(bytes);
+        }
+    }
+
+    fn time(&mut self, now: u64) {
+        if self.timed_ms.is_some_and(|before| now.abs_diff(before) < TIMES_EVERY) {
+            return;
+        }
+        self.timed_ms = Some(now);
+        self.timed += 1;
+        if let Some(times) = &mut self.times {
+            let _ = writeln!(times, "{} {now} {}", self.run, self.written);
         }
     }
 
@@ -59,10 +102,12 @@ impl Rotated {
         };
         if self.written > 0 {
             for number in (1..KEPT).rev() {
-                let _ = std::fs::rename(numbered(number - 1), numbered(number));
+                let (from, to) = (numbered(number - 1), numbered(number));
+                let _ = std::fs::rename(&from, &to);
+                let _ = std::fs::rename(times_of(&from), times_of(&to));
             }
         }
-        *self = Self::open(std::mem::take(&mut self.path), self.rotate_at);
+        *self = Self { run: self.run, ..Self::open(std::mem::take(&mut self.path), self.rotate_at) };
     }
 }
 
@@ -78,6 +123,12 @@ pub struct Logs {
 pub struct Tail {
     bytes: Arc<Mutex<VecDeque<u8>>>,
     open_streams: watch::Receiver<u32>,
+}
+
+/// Milliseconds since the epoch by this node's clock.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -106,6 +157,8 @@ impl Logs {
         stdout: impl Read + Send + 'static,
         stderr: impl Read + Send + 'static,
     ) -> std::io::Result<Tail> {
+        locked(&self.out).begin_run();
+        locked(&self.err).begin_run();
         let bytes = Arc::new(Mutex::new(VecDeque::new()));
         let (open, open_streams) = watch::channel(2);
         let open = Arc::new(open);
@@ -178,9 +231,24 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
-        assert_eq!(names, ["model.err", "model.out", "model.out.1", "model.out.2"]);
+        let out = ["model.out", "model.out.1", "model.out.1.times", "model.out.2", "model.out.2.times"];
+        assert_eq!(names, [&["model.err", "model.err.times"], &out[..], &["model.out.times"]].concat());
         let size = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().len();
         assert!(size("model.out.1") <= 10_000 + 8192, "a file passes its limit by one read at most");
+    }
+
+    #[tokio::test]
+    async fn the_times_say_where_each_run_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = Logs::open(dir.path());
+        for text in ["one\n", "second\n"] {
+            let tail = logs.follow(Cursor::new(text.as_bytes()), Cursor::new(Vec::new())).unwrap();
+            tail.read(PATIENCE).await;
+        }
+        let times = std::fs::read_to_string(dir.path().join("model.out.times")).unwrap();
+        let words: Vec<Vec<&str>> = times.lines().map(|line| line.split(' ').collect()).collect();
+        assert_eq!(words.iter().map(|line| (line[0], line[2])).collect::<Vec<_>>(), [("1", "0"), ("2", "4")]);
+        assert!(words[0][1] <= words[1][1] && words[0][1].parse::<u64>().unwrap() > 1_700_000_000_000, "{times}");
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use maas_runner::{container::Container, process, registration::Registration, supervise};
+use maas_runner::{container::Container, process, registration::Registration, supervise, usage};
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
@@ -28,6 +28,8 @@ fn run() -> anyhow::Result<u8> {
         .context("can't start the runtime")?;
     let code = runtime.block_on(async {
         let registration = Registration::start(container.author.clone());
+        let logs = container.logs.clone();
+        tokio::spawn(async move { usage::keep(&logs).await });
         supervise::run(container.plan(), registration).await.context("can't listen for signals")
     });
     // A name look-up may hang for as long as the resolver likes.
