@@ -1,7 +1,9 @@
 //! HDFS with deadlines: stat, list, upload, delete. hdfs-native does the work; what it lacks is here: a deadline on
 //! every call, few failovers, errors that name path and file system in one line, and uploads that close quickly.
 
+pub mod aggregated;
 mod error;
+mod read;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use hadoop_rpc::Conf;
 use hdfs_native::{Client, ClientBuilder};
 
 pub use error::Error;
+pub use read::Reader;
 
 /// How long a call to the NameNode may take by default; hdfs-native has no deadline of its own.
 pub const DEADLINE: Duration = Duration::from_secs(10);
