@@ -423,6 +423,15 @@ fn notice(plan: &mut Plan, observed: &Observed<'_>, memory: &mut Memory, desired
         } else {
             memory.lacking.remove(iid);
         }
+        if let Some(runner) = &instance.runner
+            && memory.started.insert(*iid)
+            && !first
+        {
+            // Its output is found by this once the instance is gone.
+            let node = runner.node_http.as_deref().unwrap_or(&runner.node);
+            let message = Event::started(*iid, &runner.container, node);
+            memory.tell(EventKind::Normal, Event::STARTED, message, name.clone(), now);
+        }
         let restarts = instance.runner.as_ref().map_or(0, |r| r.restarts);
         if restarts > memory.restarts.get(iid).copied().unwrap_or(0) {
             memory.restarts.insert(*iid, restarts);
@@ -513,6 +522,7 @@ impl Memory {
         self.stopping.retain(|iid, _| observed.instances.contains_key(iid));
         self.restarts.retain(|iid, _| observed.instances.contains_key(iid));
         self.ready.retain(|iid| observed.instances.contains_key(iid));
+        self.started.retain(|iid| observed.instances.contains_key(iid));
         self.lacking.retain(|iid, _| observed.instances.contains_key(iid));
         self.counted.retain(|iid| observed.instances.contains_key(iid));
         self.payloads.retain(|number, _| observed.revisions.contains_key(number));

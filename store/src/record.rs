@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use maas_crd::{Status, Template};
+use maas_crd::{Iid, Status, Template};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -276,6 +276,25 @@ pub struct Event {
     pub last_ms: i64,
 }
 
+impl Event {
+    /// The reason of the event that tells where an instance runs.
+    pub const STARTED: &'static str = "Started";
+
+    /// The message of that event. `node_http` is the NodeManager's web server, host:port.
+    #[must_use]
+    pub fn started(iid: Iid, container: &str, node_http: &str) -> String {
+        format!("Instance {iid} runs in {container} on {node_http}.")
+    }
+
+    /// Container and NodeManager's web server of an event that tells where an instance runs; none for any other.
+    #[must_use]
+    pub fn place(&self) -> Option<(&str, &str)> {
+        let message = self.message.strip_prefix(&format!("Instance {} runs in ", self.object))?;
+        (self.reason == Self::STARTED).then_some(())?;
+        message.strip_suffix('.')?.split_once(" on ")
+    }
+}
+
 /// events/NAMESPACE/NAME: the last events of a deployment, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -349,6 +368,16 @@ mod tests {
         ring.push(event("a", 3));
         assert_eq!(ring.0.len(), 2);
         assert_eq!((ring.0[1].count, ring.0[1].first_ms, ring.0[1].last_ms), (2, 1, 3));
+    }
+
+    #[test]
+    fn where_an_instance_runs_is_read_from_its_event_alone() {
+        let mut told = event(&Event::started(Iid::new(1, 1), "container_1_0001_01_000002", "node1:8042"), 1);
+        assert_eq!(told.place(), None, "another reason");
+        told.reason = Event::STARTED.to_owned();
+        assert_eq!(told.place(), Some(("container_1_0001_01_000002", "node1:8042")));
+        told.object = "1-2".to_owned();
+        assert_eq!(told.place(), None, "another instance");
     }
 
     #[test]

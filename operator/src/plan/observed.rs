@@ -164,6 +164,8 @@ pub struct Memory {
     pub looked: bool,
     /// Instances already told as ready.
     pub ready: BTreeSet<Iid>,
+    /// Instances whose runner was seen.
+    pub started: BTreeSet<Iid>,
     /// Ended containers already counted as failures.
     pub counted: BTreeSet<Iid>,
     /// Since when each instance has lacked something to be ready.
