@@ -98,17 +98,17 @@ async fn commands_refuse_it_with_path_and_reason(maas: &Maas) {
     };
     for name in bad_names() {
         let quoted = format!("\"{name}\"");
-        refuse("NAME", &quoted, &["metadata.name", "nothing was changed", "--> stdin:3:"]);
+        refuse("NAME", &quoted, &["metadata.name", "nothing was changed", ".yaml:3:"]);
         if name != "-a" {
-            refuse("MODEL", &quoted, &["spec.model.name", "--> stdin:5:"]);
-            refuse("VERSION", &quoted, &["spec.model.version", "--> stdin:5:"]);
+            refuse("MODEL", &quoted, &["spec.model.name", ".yaml:5:"]);
+            refuse("VERSION", &quoted, &["spec.model.version", ".yaml:5:"]);
         }
     }
     for memory in ["0", "0Mi", "-1", "-1Mi", "1000000000000", "1000000000000Mi", "\"\"", "lots"] {
-        refuse("MEMORY", memory, &["spec.resources.memory", "--> stdin:8:"]);
+        refuse("MEMORY", memory, &["spec.resources.memory", ".yaml:8:"]);
     }
     for replicas in ["-1", "1000000", "1.5", "many", "99999999999999999999"] {
-        refuse("REPLICAS", replicas, &["spec.replicas", "--> stdin:6:"]);
+        refuse("REPLICAS", replicas, &["spec.replicas", ".yaml:6:"]);
     }
     maas.ctl(&["scale", "good", "--replicas", "-1"]).bad(&["replicas", "-1"]);
     maas.ctl(&["scale", "good", "--replicas", "1000000"]).bad(&["replicas", "1000"]);
