@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,6 +20,8 @@ use crate::{
 /// A daemon that serves later than this after its start is taken as broken. Long, since the machine may be busy.
 pub(crate) const START_DEADLINE: Duration = Duration::from_secs(120);
 const END_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a signal may take to be taken by every thread.
+const PAUSE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What to run, and where it writes.
 #[derive(Debug)]
@@ -97,7 +99,17 @@ impl Daemon {
     /// # Errors
     /// [`Error::State`] when it is not running, [`Error::Signal`] when the system refuses.
     pub fn pause(&self) -> Result<(), Error> {
-        self.signal(Signal::STOP, "pause")
+        self.signal(Signal::STOP, "pause")?;
+        // On a busy machine its threads run on until one of them has taken the signal.
+        let pid = self.pid().unwrap_or_default();
+        let end = Instant::now() + PAUSE_DEADLINE;
+        while !is_stopped(pid) {
+            if Instant::now() > end {
+                return Err(Error::State { daemon: self.launch.name.clone(), state: "running on", asked: "pause" });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Lets a paused process go on (SIGCONT).
@@ -206,6 +218,15 @@ impl Drop for Daemon {
             tracing::warn!("{}: {error}", self.launch.name);
         }
     }
+}
+
+/// Whether no thread of a process runs: state `T`, the first word behind the name in brackets (proc(5)).
+fn is_stopped(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['T', 't', 'Z', 'X']))
+    })
 }
 
 /// The last lines of a log, for an error message.
