@@ -21,7 +21,10 @@ pub(crate) use diff::Diff;
 pub(crate) use edit::{
     Cascade, Create, Delete, EditText, How, Mark, Printed, Restart, Rollout, RolloutStatus, Scale, Set, SetEnv, Which,
 };
-pub(crate) use look::{ApiResources, Describe, Events, Get, KindFormat, Logs, Wait, Watch};
+pub(crate) use look::{
+    ApiResources, Completion, Describe, Events, Explain, Get, KindFormat, Logs, Shell, Top, TopColumn, Version, Wait,
+    Watch,
+};
 pub(crate) use service::{Doctor, Report, Service, Start};
 pub(crate) use sync::{Reconcile, Sync, Syncs};
 
@@ -165,13 +168,19 @@ pub(crate) enum Command {
     /// Keep and choose contexts: where ZooKeeper, the tree and Hadoop's configuration are
     #[command(subcommand)]
     Config(Config),
-    /// Print the JSON Schema of ModelDeployment
+    /// Show what instances use: CPU and memory
+    Top(Top),
+    /// Say what a field of a manifest means
+    Explain(Explain),
+    /// Print the JSON Schema of ModelDeployment, for editors and CI
     Schema,
     /// Write the manual from the commands' own definition
     #[command(subcommand, hide = true)]
     Manual(Manual),
-    /// Print the version
-    Version,
+    /// Print the versions of this program and of the operator
+    Version(Version),
+    /// Print the shell's code that completes commands, options and names
+    Completion(Completion),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -4,7 +4,7 @@ mod api_resources;
 mod apply;
 mod change;
 mod config;
-mod connection;
+pub(crate) mod connection;
 mod create;
 mod delete;
 mod deploy;
@@ -13,6 +13,7 @@ mod diff;
 mod doctor;
 mod edit;
 mod events;
+mod explain;
 mod follow;
 mod get;
 mod logs;
@@ -26,6 +27,8 @@ mod scale;
 mod service;
 mod set;
 mod sync;
+mod top;
+mod version;
 mod wait;
 mod watch;
 mod watch_rows;
@@ -42,6 +45,7 @@ use crate::output;
 use crate::settings::Settings;
 use crate::trace;
 
+pub(crate) use explain::paths as explain_paths;
 pub(crate) use missing::nearest;
 
 /// A deployment that is not there, in kubectl's words.
@@ -83,9 +87,9 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             let schema = serde_json::to_value(maas_crd::schema()).context("cannot write the schema")?;
             return output::data(&output::object::json(&schema)?).map(|()| ExitCode::SUCCESS);
         }
-        Command::Version => {
-            return output::data(&format!("maasctl {}\n", env!("CARGO_PKG_VERSION"))).map(|()| ExitCode::SUCCESS);
-        }
+        Command::Explain(args) => return explain::explain(&args),
+        Command::Completion(args) => return crate::completion::script(args.shell),
+        Command::Version(args) => return version::version(&global, &args),
         Command::ApiResources(args) => return api_resources::api_resources(&args),
         _ => {}
     }
@@ -107,6 +111,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Scale(args) => scale::scale(&settings, args).await,
             Command::Wait(args) => wait::wait(&settings, args).await,
             Command::Logs(args) => logs::logs(&settings, args).await,
+            Command::Top(args) => top::top(&settings, args).await,
             Command::Events(args) => events::events(&settings, args).await,
             Command::Sync(args) => sync::sync(&settings, args).await,
             Command::Suspend(args) => sync::suspend(&settings, args).await,
@@ -117,9 +122,13 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,
             Command::Service(Service::Stop { timeout }) => service::stop(&settings, timeout).await,
-            Command::Config(_) | Command::Manual(_) | Command::Schema | Command::Version | Command::ApiResources(_) => {
-                Ok(ExitCode::SUCCESS)
-            }
+            Command::Config(_)
+            | Command::Explain(_)
+            | Command::Manual(_)
+            | Command::Schema
+            | Command::Version(_)
+            | Command::Completion(_)
+            | Command::ApiResources(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

@@ -7,6 +7,7 @@ mod annotation;
 mod args;
 mod awaited;
 mod commands;
+mod completion;
 mod contexts;
 mod edit;
 mod field_selector;
@@ -58,6 +59,9 @@ fn tell(error: &anyhow::Error) {
 }
 
 fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    if let Some(code) = completion::answer(&words)? {
+        return Ok(code);
+    }
     if let Some((verb, rest)) = legacy_verb(&words) {
         let rest = rest.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<Vec<String>>>();
         let rest = rest.ok_or_else(|| anyhow::anyhow!("the command line is not UTF-8"))?;

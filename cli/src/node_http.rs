@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::http;
+use crate::settings::Settings;
 
 /// A NodeManager that does not answer within this time is named as such.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -33,16 +34,29 @@ struct Listing {
 #[derive(Deserialize)]
 struct Place {
     #[serde(rename = "containerLogInfo", default)]
-    files: Vec<File>,
+    files: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
-struct File {
+struct Entry {
     #[serde(rename = "fileName")]
     name: String,
     /// A JSON string or number, by the release.
     #[serde(rename = "fileSize")]
     size: serde_json::Value,
+    #[serde(rename = "lastModifiedTime", default)]
+    modified: String,
+}
+
+/// A file of a log directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct File {
+    /// Its name.
+    pub(crate) name: String,
+    /// In bytes.
+    pub(crate) length: u64,
+    /// When it was written last, to the second, in the NodeManager's words.
+    pub(crate) modified: String,
 }
 
 #[derive(Deserialize)]
@@ -54,14 +68,14 @@ enum OneOrMany<T> {
 
 impl LogDirectory {
     /// `node` is the NodeManager's HTTP address, host:port.
-    pub(crate) fn new(node: &str, container: &str) -> anyhow::Result<Self> {
-        let client =
-            reqwest::Client::builder().timeout(DEADLINE).no_proxy().build().context("cannot make an HTTP client")?;
+    pub(crate) fn new(node: &str, container: &str, settings: &Settings) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder().timeout(settings.deadline(DEADLINE)).no_proxy();
+        let client = client.build().context("cannot make an HTTP client")?;
         Ok(Self { client, node: node.to_owned(), container: container.to_owned() })
     }
 
-    /// The files and their lengths.
-    pub(crate) async fn files(&self) -> anyhow::Result<Vec<(String, u64)>> {
+    /// The files.
+    pub(crate) async fn files(&self) -> anyhow::Result<Vec<File>> {
         let url = format!("http://{}/ws/v1/node/containers/{}/logs", self.node, self.container);
         let body = self.fetch(&url, MAX_LISTING).await?;
         let listing: Listing = serde_json::from_slice(&body)
@@ -71,7 +85,8 @@ impl LogDirectory {
             OneOrMany::One(place) => vec![place],
         };
         let size = |size: &serde_json::Value| size.as_u64().or_else(|| size.as_str()?.trim().parse().ok()).unwrap_or(0);
-        Ok(places.into_iter().flat_map(|place| place.files).map(|file| (file.name, size(&file.size))).collect())
+        let file = |entry: Entry| File { length: size(&entry.size), name: entry.name, modified: entry.modified };
+        Ok(places.into_iter().flat_map(|place| place.files).map(file).collect())
     }
 
     /// The answer that holds the last `bytes` bytes of a file, `node_logs::unwrap` opens it.

@@ -155,21 +155,136 @@ pub(crate) struct Wait {
 
 /// `logs`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl logs dga-1.0                       what every instance of a deployment wrote
+  maasctl logs -f dga-1.0 --tail 20          and what they write, over restarts and moves to other containers
+  maasctl logs dga-1.0/3-17 --stderr         one instance, also one that ended
+  maasctl logs -p dga-1.0                    what ran before: the run before a crash, or the container before this one")]
 pub(crate) struct Logs {
-    /// NAME, or NAME/INSTANCE
+    /// NAME, or NAME/INSTANCE; a kind may stand before it: model/NAME
     pub(crate) name: String,
     /// Keep printing what is added
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only the last lines
-    #[arg(long, value_name = "LINES")]
+    /// Print the run before the last one: before a restart in place, else in the container before
+    #[arg(short, long, conflicts_with_all = ["follow", "since", "file"])]
+    pub(crate) previous: bool,
+    /// Only the last lines of each instance; -1 is all [default: all]
+    #[arg(long, value_name = "LINES", value_parser = lines, allow_hyphen_values = true)]
     pub(crate) tail: Option<usize>,
+    /// Only what was written since then, such as 10s, 5m or 1h30m [default: all]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "file")]
+    pub(crate) since: Option<Duration>,
+    /// Put [NAME/INSTANCE] before each line also when there is one instance
+    #[arg(long)]
+    pub(crate) prefix: bool,
     /// The model's standard error instead of its output
     #[arg(long, conflicts_with = "file")]
     pub(crate) stderr: bool,
-    /// Another file of the container's log directory
+    /// Another file of the container's log directory, such as runner.out
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<String>,
+}
+
+/// A number of lines; -1 is all, as kubectl has it.
+fn lines(text: &str) -> Result<usize, String> {
+    match text {
+        "-1" => Ok(usize::MAX),
+        _ => text.parse().map_err(|_| "expected a number of lines, or -1 for all".to_owned()),
+    }
+}
+
+/// `top`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl top models                        what the instances of each deployment use together
+  maasctl top instances dga-1.0             what each instance of one deployment uses
+  maasctl top instances -A --sort-by memory the largest of all first
+
+Each runner samples its container every 10 s; CPU is the mean between the last two samples. MEMORY% is of the limit.")]
+pub(crate) struct Top {
+    /// models or instances
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: String,
+    /// Only of these deployments
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Of deployments with these labels
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector, default_value = "", hide_default_value = true)]
+    pub(crate) selector: Selector,
+    /// In every namespace
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+    /// The largest first [default: by name]
+    #[arg(long, value_enum, value_name = "COLUMN")]
+    pub(crate) sort_by: Option<TopColumn>,
+    /// Leave the table's first line out
+    #[arg(long)]
+    pub(crate) no_headers: bool,
+}
+
+/// What `top` can sort by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TopColumn {
+    /// CPU
+    Cpu,
+    /// Memory
+    Memory,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl explain models                    the fields of a ModelDeployment
+  maasctl explain models.spec.resources     one field and what is in it
+  maasctl explain models --recursive        all fields, names and types alone")]
+pub(crate) struct Explain {
+    /// A kind, and the path of a field: models.spec.resources
+    #[arg(value_name = "KIND[.FIELD...]")]
+    pub(crate) path: String,
+    /// All fields below, without their descriptions
+    #[arg(long)]
+    pub(crate) recursive: bool,
+}
+
+/// `version`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  maasctl version             this program's version, and the operator's
+  maasctl version --client    asks nobody")]
+pub(crate) struct Version {
+    /// Only this program's; nothing is connected to
+    #[arg(long)]
+    pub(crate) client: bool,
+}
+
+/// `completion`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  source <(maasctl completion bash)                                     for this shell
+  maasctl completion bash > /etc/bash_completion.d/maasctl              for every one
+  maasctl completion zsh > ~/.zfunc/_maasctl                            with fpath+=~/.zfunc before compinit
+  maasctl completion fish > ~/.config/fish/completions/maasctl.fish")]
+pub(crate) struct Completion {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Shells that are completed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// bash 4.4 or later
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
 }
 
 /// `events`.

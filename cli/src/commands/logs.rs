@@ -1,88 +1,173 @@
-//! `logs`: the output of a model's instances, from the NodeManagers that run them.
+//! `logs`: the output of a model's instances, from the NodeManagers that ran them, or as YARN has collected it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod containers;
+mod follow;
+mod lines;
+mod source;
+mod written;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use maas_crd::{Iid, Name, Namespace};
-use maas_store::Store;
-use tokio::time::sleep;
 
 use super::NotFound;
-use super::connection::{load_one, open};
+use super::connection::open;
+use super::missing::hint;
 use crate::args::Logs;
-use crate::node_http::{LogDirectory, MAX_PIECE};
-use crate::node_logs::{Cursor, tail, unwrap};
+use crate::node_logs::tail;
 use crate::output;
+use crate::reference::Kind;
 use crate::settings::Settings;
+use containers::{Container, Containers};
+use lines::Lines;
+use source::Sources;
+use written::Written;
 
-/// A file is looked at this often.
-pub(super) const POLL: Duration = Duration::from_millis(500);
-/// Asked for beyond what is new, as a file grows between its listing and its reading.
-const SLACK: u64 = 64 * 1024;
+pub(super) use follow::{Followed, POLL};
 
 /// What to print of which instances.
 struct Wanted {
     name: Name,
     only: Option<Iid>,
+    reading: Reading,
+    previous: bool,
+    prefix: bool,
+}
+
+/// What to read of a container.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    /// `model.out`, `model.err`, or another file.
     file: String,
-    tail: Option<usize>,
+    /// Only so many last lines of what is there at first.
+    tail: usize,
+    /// Only what is not older than this.
+    since: Option<Duration>,
+}
+
+impl Reading {
+    /// A file from its last lines on.
+    pub(crate) fn tail(file: &str, lines: usize) -> Self {
+        Self { file: file.to_owned(), tail: lines, since: None }
+    }
+
+    /// Whether the file is the model's output, which the runner rotates and keeps times of.
+    fn is_output(&self) -> bool {
+        self.file == "model.out" || self.file == "model.err"
+    }
+}
+
+impl Wanted {
+    fn check(args: Logs) -> anyhow::Result<Self> {
+        let (name, only) = target(&args.name)?;
+        let file = args.file.unwrap_or_else(|| if args.stderr { "model.err" } else { "model.out" }.to_owned());
+        if file.is_empty() || !file.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            bail!("--file {file:?}: expected the name of a file, such as model.out.1");
+        }
+        let reading = Reading { file, tail: args.tail.unwrap_or(usize::MAX), since: args.since };
+        Ok(Self { name, only, reading, previous: args.previous, prefix: args.prefix })
+    }
+
+    /// The mark of an instance's lines.
+    fn lines(&self, several: bool, iid: Iid) -> Lines {
+        if several || self.prefix { Lines::marked(&self.name, iid) } else { Lines::plain() }
+    }
+}
+
+/// `NAME`, `NAME/INSTANCE`, `model/NAME`, `instance/NAME/INSTANCE`.
+fn target(word: &str) -> anyhow::Result<(Name, Option<Iid>)> {
+    let parts: Vec<&str> = word.split('/').collect();
+    Ok(match parts.as_slice() {
+        [name] => (name.parse()?, None),
+        [kind, name] if name.parse::<Iid>().is_err() => match Kind::parse(kind) {
+            Ok(Kind::ModelDeployment) => (name.parse()?, None),
+            Ok(other) => bail!("{} have no logs: name a model, or an instance as NAME/INSTANCE", other.plural()),
+            Err(_) => {
+                let iid = name.parse::<Iid>().with_context(|| format!("{name:?}"));
+                (kind.parse()?, Some(iid?))
+            }
+        },
+        [name, iid] => (name.parse()?, Some(iid.parse()?)),
+        [kind, name, iid] if Kind::parse(kind) == Ok(Kind::Instance) => {
+            (name.parse()?, Some(iid.parse().with_context(|| format!("{iid:?}"))?))
+        }
+        _ => bail!("{word:?}: expected NAME, NAME/INSTANCE or model/NAME"),
+    })
 }
 
 /// `logs NAME[/INSTANCE]`.
 pub(crate) async fn logs(settings: &Settings, args: Logs) -> anyhow::Result<ExitCode> {
-    let (name, only) = match args.name.split_once('/') {
-        Some((name, iid)) => (name, Some(iid.parse().with_context(|| format!("{iid:?}"))?)),
-        None => (args.name.as_str(), None),
-    };
-    let file = args.file.unwrap_or_else(|| if args.stderr { "model.err" } else { "model.out" }.to_owned());
-    if file.is_empty() || !file.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-        bail!("--file {file:?}: expected the name of a file, such as model.out.1");
-    }
-    let wanted = Wanted { name: name.parse()?, only, file, tail: args.tail };
+    let follow = args.follow;
+    let wanted = Wanted::check(args)?;
     let (store, namespace) = (open(settings).await?, settings.namespace());
-    let running = running(&store, &namespace, &wanted).await?;
-    if running.is_empty() && !args.follow {
-        bail!("no instance of {} is running: `maasctl describe {}` says why", args.name, wanted.name);
+    let found = Containers::find(&store, &namespace, &wanted.name).await?;
+    if !found.is_known() {
+        output::note(&NotFound(wanted.name.to_string()).to_string());
+        output::note(&hint(&store, &namespace, wanted.name.as_str()).await);
+        return Ok(ExitCode::FAILURE);
     }
-    if args.follow { follow(&store, &namespace, &wanted).await } else { once(&running, &wanted).await }
+    let sources = Sources::new(settings);
+    if follow {
+        return follow::follow(&store, &namespace, &wanted, &sources, found).await;
+    }
+    once(&namespace, &wanted, &sources, &found).await
 }
 
-/// The log directories of the instances that have a runner.
-async fn running(store: &Store, namespace: &Namespace, wanted: &Wanted) -> anyhow::Result<BTreeMap<Iid, LogDirectory>> {
-    let tree = load_one(store, namespace, &wanted.name).await?;
-    let instances = tree.instances(Some(namespace));
-    if instances.is_empty() && tree.deployment(namespace, &wanted.name).is_none() {
-        return Err(NotFound(wanted.name.to_string()).into());
+/// What is to be read, and of which run.
+fn chosen<'a>(wanted: &Wanted, found: &'a Containers) -> anyhow::Result<Vec<&'a Container>> {
+    if let Some(only) = wanted.only {
+        let one = found.running.iter().chain(&found.ended).find(|container| container.iid == only);
+        let one = one.with_context(|| {
+            let ended: Vec<String> = found.ended.iter().map(|one| one.iid.to_string()).collect();
+            let ended = if ended.is_empty() { String::new() } else { format!("; ended: {}", ended.join(", ")) };
+            format!(
+                "{0} has no instance {only} that has started: `maasctl get instances {0}` lists them{ended}",
+                wanted.name
+            )
+        })?;
+        return Ok(vec![one]);
     }
-    if let Some(only) = wanted.only.filter(|only| instances.iter().all(|instance| instance.iid != *only)) {
-        bail!("{} has no instance {only}: `maasctl get instances {}` lists them", wanted.name, wanted.name);
+    if !found.running.is_empty() {
+        return Ok(found.running.iter().collect());
     }
-    let mut running = BTreeMap::new();
-    for instance in instances.into_iter().filter(|instance| wanted.only.is_none_or(|only| only == instance.iid)) {
-        let Some(runner) = instance.runner else { continue };
-        let node = runner
-            .node_http
-            .with_context(|| format!("instance {} does not say where its NodeManager answers", instance.iid))?;
-        running.insert(instance.iid, LogDirectory::new(&node, &runner.container)?);
+    if wanted.previous {
+        // What ran last is what ran before.
+        return Ok(Vec::new());
     }
-    Ok(running)
+    let last = found.ended.first().with_context(|| {
+        format!("no instance of {0} is running, and none has: `maasctl describe model {0}` says why", wanted.name)
+    })?;
+    output::note(&format!(
+        "note: no instance of {} is running; this is what {} wrote, the last that ran",
+        wanted.name, last.iid
+    ));
+    Ok(vec![last])
 }
 
-/// One file whole, its lines marked with the instance when there are several. An instance that cannot be read is named,
-/// and the others are printed all the same.
-async fn once(running: &BTreeMap<Iid, LogDirectory>, wanted: &Wanted) -> anyhow::Result<ExitCode> {
+/// Each instance's output whole, its lines marked when there are several. An instance that cannot be read is named, and
+/// the others are printed all the same.
+async fn once(
+    namespace: &Namespace,
+    wanted: &Wanted,
+    sources: &Sources<'_>,
+    found: &Containers,
+) -> anyhow::Result<ExitCode> {
+    let containers = chosen(wanted, found)?;
+    if wanted.previous {
+        return previous(namespace, wanted, sources, found, &containers).await;
+    }
     let mut code = ExitCode::SUCCESS;
-    for (iid, directory) in running {
-        match whole(directory, &wanted.file).await {
+    for container in &containers {
+        match read(&wanted.reading, sources, container).await {
             Ok(text) => {
-                let text = tail(&text, wanted.tail.unwrap_or(usize::MAX));
-                let marked = if running.len() > 1 { Lines::marked(*iid) } else { Lines::plain() };
-                output::bytes(&marked.whole(text))?;
+                let text = tail(&text, wanted.reading.tail);
+                output::bytes(&wanted.lines(containers.len() > 1, container.iid).whole(text))?;
             }
+            Err(error) if containers.len() == 1 => return Err(error),
             Err(error) => {
-                output::note(&format!("error: {iid}: {error:#}"));
+                output::note(&format!("error: {}/{}: {error:#}", wanted.name, container.iid));
                 code = ExitCode::FAILURE;
             }
         }
@@ -90,138 +175,57 @@ async fn once(running: &BTreeMap<Iid, LogDirectory>, wanted: &Wanted) -> anyhow:
     Ok(code)
 }
 
-async fn whole(directory: &LogDirectory, file: &str) -> anyhow::Result<Vec<u8>> {
-    let files = directory.files().await?;
-    if !files.iter().any(|(name, _)| name == file) {
-        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        bail!("there is no file {file}, only {}", names.join(", "));
-    }
-    let answer = directory.last(file, MAX_PIECE).await?;
-    let piece = unwrap(&answer, MAX_PIECE).context("the NodeManager's answer has another shape than Hadoop 3's")?;
-    Ok(piece.bytes.to_vec())
+async fn read(reading: &Reading, sources: &Sources<'_>, container: &Container) -> anyhow::Result<Vec<u8>> {
+    select(&sources.read(container, reading).await?, reading)
 }
 
-/// Lines on their way to stdout; a line is printed once it is whole, so that those of several instances do not mix.
-struct Lines {
-    mark: String,
-    partial: Vec<u8>,
-}
-
-impl Lines {
-    fn plain() -> Self {
-        Self { mark: String::new(), partial: Vec::new() }
-    }
-
-    fn marked(iid: Iid) -> Self {
-        Self { mark: format!("[{iid}] "), partial: Vec::new() }
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.partial.extend_from_slice(bytes);
-        let end = self.partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let rest = self.partial.split_off(end);
-        let whole = std::mem::replace(&mut self.partial, rest);
-        self.mark(&whole)
-    }
-
-    fn whole(mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut text = self.push(bytes);
-        if !self.partial.is_empty() {
-            text.extend(self.mark(&self.partial));
-            text.push(b'\n');
+/// What is new enough.
+fn select(written: &Written, reading: &Reading) -> anyhow::Result<Vec<u8>> {
+    match reading.since {
+        Some(since) => {
+            let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+            written.since(output::now_ms().saturating_sub(since)).with_context(|| no_times("--since"))
         }
-        text
-    }
-
-    fn mark(&self, text: &[u8]) -> Vec<u8> {
-        if self.mark.is_empty() {
-            return text.to_vec();
-        }
-        text.split_inclusive(|byte| *byte == b'\n').flat_map(|line| [self.mark.as_bytes(), line].concat()).collect()
+        None => Ok(written.whole()),
     }
 }
 
-/// One instance being followed.
-pub(super) struct Followed {
-    directory: LogDirectory,
-    cursor: Option<Cursor>,
-    lines: Lines,
-    /// The complaint that was made last, so that it is made once.
-    complaint: Option<String>,
+fn no_times(option: &str) -> String {
+    format!(
+        "{option} needs the times that the runner keeps beside the output, and this container's has kept none: leave {option} out"
+    )
 }
 
-/// Prints what is added, of instances that come later too, until the reader goes away.
-async fn follow(store: &Store, namespace: &Namespace, wanted: &Wanted) -> anyhow::Result<ExitCode> {
-    let mut followed: BTreeMap<Iid, Followed> = BTreeMap::new();
-    let mut begun = BTreeSet::new();
-    let mut first = true;
-    loop {
-        let running = match running(store, namespace, wanted).await {
-            Ok(running) => running,
-            // Its last instance may end, or ZooKeeper be away, for a while.
-            Err(error) if !first => {
-                output::note(&format!("note: {error:#}"));
-                if error.is::<NotFound>() {
-                    return Ok(ExitCode::SUCCESS);
-                }
-                BTreeMap::new()
-            }
-            Err(error) => return Err(error),
-        };
-        followed.retain(|iid, _| running.contains_key(iid));
-        let several = running.len() > 1;
-        for (iid, directory) in running {
-            // One that was there at the start is tailed, a later one is printed from its start.
-            let cursor = (begun.contains(&iid) || !first).then(Cursor::default);
-            let lines = if several || begun.len() > 1 { Lines::marked(iid) } else { Lines::plain() };
-            followed.entry(iid).or_insert_with(|| Followed { cursor, lines, ..Followed::new(directory) });
-            begun.insert(iid);
-        }
-        if several {
-            followed.iter_mut().for_each(|(iid, one)| one.lines.mark = format!("[{iid}] "));
-        }
-        for (iid, one) in &mut followed {
-            match one.step(&wanted.file, wanted.tail.unwrap_or(usize::MAX)).await {
-                Ok(text) => {
-                    one.complaint = None;
-                    output::bytes(&text)?;
-                }
-                Err(error) => {
-                    let complaint = format!("note: {iid}: {error:#}");
-                    if one.complaint.as_ref() != Some(&complaint) {
-                        output::note(&complaint);
-                    }
-                    one.complaint = Some(complaint);
-                }
-            }
-        }
-        first = false;
-        sleep(POLL).await;
+/// The run before the last one in each container; where no container has had one, the container before.
+async fn previous(
+    namespace: &Namespace,
+    wanted: &Wanted,
+    sources: &Sources<'_>,
+    found: &Containers,
+    containers: &[&Container],
+) -> anyhow::Result<ExitCode> {
+    let mut runs = Vec::new();
+    for container in containers {
+        let written = sources.read(container, &wanted.reading).await?;
+        runs.extend(written.run_before().map(|text| (container.iid, text)));
     }
-}
-
-impl Followed {
-    /// From the file's last lines on.
-    pub(super) fn new(directory: LogDirectory) -> Self {
-        Self { directory, cursor: None, lines: Lines::plain(), complaint: None }
+    if runs.is_empty() {
+        let before = found.ended.iter().find(|ended| wanted.only.is_none_or(|only| ended.iid < only));
+        let before = before.with_context(|| {
+            format!(
+                "{0} has no previous run: `maasctl events --for model/{0} -n {namespace}` says what happened",
+                wanted.name
+            )
+        })?;
+        let written = sources.read(before, &wanted.reading).await?;
+        output::note(&format!("note: this is what {} wrote, which ended before", before.iid));
+        runs.push((before.iid, written.last_run().unwrap_or_else(|| written.whole())));
     }
-
-    /// The whole lines that were added; the first time, the last `lines` of those that were there.
-    pub(super) async fn step(&mut self, file: &str, lines: usize) -> anyhow::Result<Vec<u8>> {
-        let files = self.directory.files().await?;
-        // The file is made with the model's first words.
-        let Some((_, length)) = files.into_iter().find(|(name, _)| name == file) else { return Ok(Vec::new()) };
-        let Some(cursor) = &mut self.cursor else {
-            let text = whole(&self.directory, file).await?;
-            self.cursor = Some(Cursor::new(text.len() as u64));
-            return Ok(self.lines.push(tail(&text, lines)));
-        };
-        let Some(new) = cursor.ask(length) else { return Ok(Vec::new()) };
-        let asked = new.saturating_add(SLACK).min(MAX_PIECE);
-        let answer = self.directory.last(file, asked).await?;
-        let piece = unwrap(&answer, asked).context("the NodeManager's answer has another shape than Hadoop 3's")?;
-        Ok(self.lines.push(cursor.take(&piece)))
+    let several = runs.len() > 1;
+    for (iid, text) in runs {
+        output::bytes(&wanted.lines(several, iid).whole(tail(&text, wanted.reading.tail)))?;
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -229,10 +233,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_printed_whole_and_marked() {
-        let mut lines = Lines::marked(Iid::new(3, 17));
-        assert_eq!(lines.push(b"one\ntw"), b"[3-17] one\n");
-        assert_eq!(lines.push(b"o\n\n"), b"[3-17] two\n[3-17] \n");
-        assert_eq!(Lines::plain().whole(b"a\nb"), b"a\nb\n");
+    fn instances_are_named_with_or_without_a_kind() {
+        let target = |word: &str| target(word).map(|(name, iid)| (name.to_string(), iid)).ok();
+        let (plain, one) = (Some(("a".to_owned(), None)), Some(("a".to_owned(), Some(Iid::new(3, 1)))));
+        assert_eq!((target("a"), target("md/a"), target("a/3-1")), (plain.clone(), plain, one.clone()));
+        assert_eq!((target("instance/a/3-1"), target("md/3-1")), (one, Some(("md".to_owned(), Some(Iid::new(3, 1))))));
+        for wrong in ["a/b", "events/a", "a/b/c", "A", "pod/a/3-1"] {
+            assert_eq!(target(wrong), None, "{wrong}");
+        }
     }
 }

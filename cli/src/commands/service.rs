@@ -23,13 +23,13 @@ const CALL: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(200);
 
 /// A client of the cluster's ResourceManagers.
-struct Rm {
+pub(super) struct Rm {
     client: RmClient,
     addresses: String,
 }
 
 impl Rm {
-    fn of(settings: &Settings) -> anyhow::Result<Self> {
+    pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
         let directory = settings.conf_dir()?;
         let conf =
             Conf::load(&directory).with_context(|| format!("the Hadoop configuration in {}", directory.display()))?;
@@ -48,7 +48,7 @@ impl Rm {
     }
 
     /// None for an application that this cluster never had, or has forgotten.
-    async fn report(&self, id: ApplicationId) -> anyhow::Result<Option<ApplicationReport>> {
+    pub(super) async fn report(&self, id: ApplicationId) -> anyhow::Result<Option<ApplicationReport>> {
         match self.client.report(id).await {
             Ok(report) => Ok(Some(report)),
             Err(hadoop_yarn::Error::NoApplication { .. }) => Ok(None),

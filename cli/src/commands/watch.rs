@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::connection::{Part, open};
-use super::logs::{Followed, POLL};
+use super::logs::{Followed, POLL, Reading};
 use super::{rollout, scale};
 use crate::args::Watch;
 use crate::node_http::LogDirectory;
@@ -51,7 +51,7 @@ pub(crate) async fn watch(settings: &Settings, args: Watch) -> anyhow::Result<Ex
     let size = screen.0.size().context("cannot tell the terminal's size")?;
     let mut state = State::new(settings.quorum.clone(), settings.root.clone(), scope, (size.width, size.height));
     let mut work = FuturesUnordered::new();
-    let ended = run(&store, &mut screen, &mut state, &mut work).await;
+    let ended = run(settings, &store, &mut screen, &mut state, &mut work).await;
     drop(screen);
     // An edit that was confirmed is not given up because its author looks away.
     while let Ok(Some(outcome)) = timeout(PATIENCE, work.next()).await {
@@ -94,6 +94,7 @@ impl Drop for Screen {
 type Work<'a> = FuturesUnordered<LocalBoxFuture<'a, Outcome>>;
 
 async fn run<'a>(
+    settings: &Settings,
     store: &'a Store,
     screen: &mut Screen,
     state: &mut State,
@@ -125,7 +126,7 @@ async fn run<'a>(
                         changes = follow(store, scope.as_ref());
                         state.rescope(scope);
                     }
-                    Some(Effect::Log { of, iid, file }) => reading = output_of(state, &of, iid, file),
+                    Some(Effect::Log { of, iid, file }) => reading = output_of(settings, state, &of, iid, file),
                     Some(Effect::Request(request)) => work.push(ask(store, request)),
                     None => {}
                 },
@@ -193,21 +194,27 @@ async fn namespaces(store: &Store) -> anyhow::Result<Vec<Namespace>> {
 }
 
 /// The output of one instance as it comes, for as long as it is asked for. What can't be read now is tried again.
-fn output_of(state: &State, of: &Place, iid: Iid, file: &'static str) -> LocalBoxStream<'static, Outcome> {
+fn output_of(
+    settings: &Settings,
+    state: &State,
+    of: &Place,
+    iid: Iid,
+    file: &'static str,
+) -> LocalBoxStream<'static, Outcome> {
     let mut instances = state.instances(of).into_iter();
     let runner = instances.find(|instance| instance.iid == iid).and_then(|instance| instance.runner);
     let directory = match runner {
         None => Err(format!("instance {iid} has no container yet, so nothing was written")),
         Some(runner) => match runner.node_http {
             None => Err(format!("instance {iid} does not say where its NodeManager answers")),
-            Some(node) => LogDirectory::new(&node, &runner.container).map_err(worded),
+            Some(node) => LogDirectory::new(&node, &runner.container, settings).map_err(worded),
         },
     };
     match directory {
         Err(why) => futures::stream::iter([Outcome::Output(Err(why))]).chain(pending()).boxed_local(),
         Ok(directory) => unfold((Followed::new(directory), Duration::ZERO), move |(mut followed, pause)| async move {
             sleep(pause).await;
-            let read = followed.step(file, TAIL).await.map_err(worded);
+            let read = followed.step(&Reading::tail(file, TAIL)).await.map_err(worded);
             Some((Outcome::Output(read), (followed, POLL)))
         })
         .boxed_local(),

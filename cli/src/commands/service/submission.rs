@@ -22,7 +22,7 @@ const MAX_ATTEMPTS: i32 = 100;
 /// An operator that has worked this long does not count as failed.
 const FAILURES_VALIDITY: Duration = Duration::from_secs(1);
 /// Files that a runner has put aside; a file that is still written must not be taken away.
-const PUT_ASIDE: &str = r"model\.(out|err)\.[0-9]+";
+const PUT_ASIDE: &str = r"model\.(out|err)\.[0-9]+(\.times)?";
 const CONFIGURATION: [&str; 3] = ["core-site.xml", "hdfs-site.xml", "yarn-site.xml"];
 
 /// What was asked for.

@@ -1,0 +1,167 @@
+//! Completion in the shell: commands, options, and the names that stand in the tree just now.
+//!
+//! The shell's code calls this program again with `COMPLETE` set; what is looked up takes a second at most and is silent
+//! when it fails: nobody wants an error in the middle of typing.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::{Arg, Command, CommandFactory};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::env::Shells;
+use clap_complete::{CompleteEnv, Shell as Engine};
+use maas_crd::Namespace;
+
+use crate::args::{Global, Line, Shell};
+use crate::commands::{connection, explain_paths};
+use crate::contexts;
+use crate::output;
+use crate::settings::Settings;
+
+/// The variable by which the shell's code asks.
+const ASKED: &str = "COMPLETE";
+/// Nobody waits longer for a list of names.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// More are no help.
+const MOST: usize = 1000;
+
+/// Prints the shell's code.
+pub(crate) fn script(shell: Shell) -> anyhow::Result<ExitCode> {
+    let engine = match shell {
+        Shell::Bash => Engine::Bash,
+        Shell::Zsh => Engine::Zsh,
+        Shell::Fish => Engine::Fish,
+    };
+    let (name, shells) = (engine.to_string(), Shells::builtins());
+    let completer = shells.completer(&name).with_context(|| format!("{name} is not completed for"))?;
+    let mut text = Vec::new();
+    completer.write_registration(ASKED, "maasctl", "maasctl", "maasctl", &mut text).context("cannot write the code")?;
+    output::bytes(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Answers the shell's code, if it is that which asks.
+pub(crate) fn answer(words: &[OsString]) -> anyhow::Result<Option<ExitCode>> {
+    if std::env::var_os(ASKED).is_none_or(|value| value.is_empty()) {
+        return Ok(None);
+    }
+    let asked = CompleteEnv::with_factory(command).try_complete(words.iter().cloned(), None);
+    let answered = asked.map_err(|error| anyhow!("{ASKED} is set in the environment: {error}"))?;
+    Ok(answered.then_some(ExitCode::SUCCESS))
+}
+
+/// The command line with completers where names are taken.
+fn command() -> Command {
+    with_names(Line::command(), &[])
+        .mut_arg("namespace", |arg| arg.add(ArgValueCompleter::new(|typed: &OsStr| offer(typed, namespaces))))
+        .mut_arg("context", |arg| arg.add(ArgValueCompleter::new(|typed: &OsStr| offer(typed, context_names))))
+}
+
+fn with_names(command: Command, above: &[&str]) -> Command {
+    let name = command.get_name().to_owned();
+    let path: Vec<&str> = above.iter().copied().chain([name.as_str()]).collect();
+    command.mut_subcommands(|inner| with_names(inner, &path)).mut_args(|arg| {
+        match (path.as_slice(), arg.get_id().as_str()) {
+            ([_, "config", ..], "name") => names_of(arg, context_names),
+            ([_, "explain"], "path") => names_of(arg, explain_paths),
+            ([_, "logs"], "name") => names_of(arg, models_and_instances),
+            ([_, _, ..], "name" | "names" | "words") => names_of(arg, models),
+            _ => arg,
+        }
+    })
+}
+
+fn names_of(arg: Arg, names: fn() -> Vec<String>) -> Arg {
+    arg.add(ArgValueCompleter::new(move |typed: &OsStr| offer(typed, names)))
+}
+
+fn offer(typed: &OsStr, names: impl FnOnce() -> Vec<String>) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    names().into_iter().filter(|name| name.starts_with(typed)).take(MOST).map(CompletionCandidate::new).collect()
+}
+
+fn context_names() -> Vec<String> {
+    let contexts = contexts::path().and_then(|file| contexts::read(&file).ok()).unwrap_or_default();
+    contexts.contexts.into_iter().map(|one| one.name).collect()
+}
+
+fn namespaces() -> Vec<String> {
+    children(|_| format!("specs/{}", maas_crd::KIND))
+}
+
+fn models() -> Vec<String> {
+    children(|namespace| format!("specs/{}/{namespace}", maas_crd::KIND))
+}
+
+fn models_and_instances() -> Vec<String> {
+    // Once a name is typed, its instances.
+    let typed = std::env::args().next_back().unwrap_or_default();
+    match typed.split_once('/') {
+        Some((name, _)) => {
+            let iids = children(|namespace| format!("instances/{namespace}/{name}"));
+            iids.into_iter().map(|iid| format!("{name}/{iid}")).collect()
+        }
+        None => models(),
+    }
+}
+
+/// The children of a folder of the tree that the words typed so far lead to.
+fn children(folder: impl Fn(&Namespace) -> String) -> Vec<String> {
+    let typed: Vec<String> = std::env::args().skip_while(|word| word != "--").skip(2).collect();
+    let Ok(settings) = Settings::resolve(&global(&typed)) else { return Vec::new() };
+    let look = async {
+        let store = connection::open(&settings).await.ok()?;
+        let path = store.path(&maas_store::Node::Folder(folder(&settings.namespace())));
+        store.children(&path).await.ok()?
+    };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
+    let found = runtime.block_on(async { tokio::time::timeout(PATIENCE, look).await.ok().flatten() });
+    runtime.shutdown_background();
+    let found: BTreeSet<String> = found.into_iter().flatten().collect();
+    found.into_iter().collect()
+}
+
+/// The global options of a line that is still being typed, and so may be wrong in any way.
+fn global(words: &[String]) -> Global {
+    let mut global = Global::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (option, joined) = match word.split_once('=') {
+            Some((option, value)) => (option, Some(value.to_owned())),
+            None => (word.as_str(), None),
+        };
+        let mut value = || joined.clone().or_else(|| words.next().cloned());
+        match option {
+            "-z" | "--zookeeper" => global.zookeeper = value(),
+            "--root" => global.root = value(),
+            "-n" | "--namespace" => global.namespace = value(),
+            "--conf-dir" => global.conf_dir = value().map(PathBuf::from),
+            "--context" => global.context = value(),
+            _ => {}
+        }
+    }
+    global
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_with_completers_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_line_being_typed_says_where_to_look() {
+        let words: Vec<String> =
+            "get md -n soc --root=/x --zookeeper a:1 dg -n".split(' ').map(str::to_owned).collect();
+        let global = global(&words);
+        assert_eq!((global.root.as_deref(), global.zookeeper.as_deref()), (Some("/x"), Some("a:1")));
+        assert_eq!(global.namespace, None, "the last one has no value yet");
+    }
+}
