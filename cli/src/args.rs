@@ -15,7 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::output::color::Color;
 
-pub(crate) use change::{Apply, DryRun};
+pub(crate) use change::{Apply, DryRun, Rehearsal};
 pub(crate) use config::{Config, Output as ContextOutput};
 pub(crate) use diff::Diff;
 pub(crate) use edit::{

@@ -309,23 +309,7 @@ pub(crate) fn deployments(words: &[String]) -> Result<Vec<String>, ReferenceErro
         [kind] if Kind::find(kind) == Some(Kind::ModelDeployment) => return Err(ReferenceError::NoName),
         all => all,
     };
-    let mut found = Vec::new();
-    for word in names {
-        let name = match word.split_once('/') {
-            Some((kind, name)) => {
-                only_deployments(Kind::parse(kind)?)?;
-                name
-            }
-            None => word,
-        };
-        if name.is_empty() {
-            return Err(ReferenceError::NoName);
-        }
-        if !found.iter().any(|known| known == name) {
-            found.push(name.to_owned());
-        }
-    }
-    Ok(found)
+    once_each(names, |kind| only_deployments(Kind::parse(kind)?))
 }
 
 /// The syncs that `words` name: `[sync] NAME...` or `sync/NAME...`.
@@ -335,11 +319,21 @@ pub(crate) fn syncs(words: &[String]) -> Result<Vec<String>, ReferenceError> {
         [kind, rest @ ..] if !rest.is_empty() && is_kind(kind) => rest,
         all => all,
     };
-    let mut found = Vec::new();
-    for word in names {
+    once_each(names, |kind| if is_kind(kind) { Ok(()) } else { Err(ReferenceError::NotSync(kind.to_owned())) })
+}
+
+/// The names of `NAME` and `KIND/NAME` words, each once, whose kinds `check` lets pass.
+fn once_each(
+    words: &[String],
+    check: impl Fn(&str) -> Result<(), ReferenceError>,
+) -> Result<Vec<String>, ReferenceError> {
+    let mut found: Vec<String> = Vec::new();
+    for word in words {
         let name = match word.split_once('/') {
-            Some((kind, name)) if is_kind(kind) => name,
-            Some((kind, _)) => return Err(ReferenceError::NotSync(kind.to_owned())),
+            Some((kind, name)) => {
+                check(kind)?;
+                name
+            }
             None => word,
         };
         if name.is_empty() {

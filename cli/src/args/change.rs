@@ -35,20 +35,9 @@ impl DryRun {
     }
 }
 
-/// `apply`.
+/// Whether a command is only tried.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  maasctl apply -f dga.yaml                       # one file
-  maasctl apply -f models/ --dry-run=server       # a directory, everything checked and nothing written
-  kustomize build . | maasctl apply -f - --wait   # from another tool, until all are ready
-  maasctl apply -f models/ --applyset soc --prune # and delete what soc no longer declares")]
-pub(crate) struct Apply {
-    /// A file, a directory of .yaml, .yml and .json files, or - for stdin; may be repeated
-    #[arg(short, long = "filename", required = true, value_name = "FILE")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// Read the subdirectories of directories too
-    #[arg(short = 'R', long)]
-    pub(crate) recursive: bool,
+pub(crate) struct Rehearsal {
     /// Write nothing: `client` reads and decides, `server` has ZooKeeper check rights and versions too
     #[arg(
         long,
@@ -61,6 +50,31 @@ pub(crate) struct Apply {
         value_name = "none|client|server"
     )]
     pub(crate) dry_run: DryRun,
+}
+
+/// The manifests that a command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// A file, a directory of .yaml, .yml and .json files, or - for stdin; may be repeated
+    #[arg(short, long = "filename", required = true, value_name = "FILE")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// Read the subdirectories of directories too
+    #[arg(short = 'R', long)]
+    pub(crate) recursive: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  maasctl apply -f dga.yaml                       # one file
+  maasctl apply -f models/ --dry-run=server       # a directory, everything checked and nothing written
+  kustomize build . | maasctl apply -f - --wait   # from another tool, until all are ready
+  maasctl apply -f models/ --applyset soc --prune # and delete what soc no longer declares")]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    #[command(flatten)]
+    pub(crate) rehearsal: Rehearsal,
     /// Make the objects members of this set, and only of this [default: keep what each is]
     #[arg(long, value_name = "NAME")]
     pub(crate) applyset: Option<Name>,

@@ -1,9 +1,9 @@
 //! `diff`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use maas_crd::Name;
+
+use super::change::Files;
 
 /// `diff`.
 #[derive(Debug, Args)]
@@ -16,12 +16,8 @@ Examples:
   git diff --name-only | xargs -n1 maasctl diff -f  # of what was edited
   maasctl diff -f models/ --applyset soc --prune    # and what a prune would delete")]
 pub(crate) struct Diff {
-    /// A file, a directory of .yaml, .yml and .json files, or - for stdin; may be repeated
-    #[arg(short, long = "filename", required = true, value_name = "FILE")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// Read the subdirectories of directories too
-    #[arg(short = 'R', long)]
-    pub(crate) recursive: bool,
+    #[command(flatten)]
+    pub(crate) files: Files,
     /// Compare with an apply for this set: an object of another set is an error, as there
     #[arg(long, value_name = "NAME")]
     pub(crate) applyset: Option<Name>,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DryRun, duration};
+use super::change::{Files, Rehearsal};
+use super::duration;
 
 /// Output formats of what was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,18 +22,8 @@ pub(crate) enum Printed {
 /// How a change is made and told.
 #[derive(Debug, Args)]
 pub(crate) struct How {
-    /// Write nothing: `client` reads and decides, `server` has ZooKeeper check rights and versions too
-    #[arg(
-        long,
-        value_enum,
-        default_value = "none",
-        default_missing_value = "client",
-        num_args = 0..=1,
-        require_equals = true,
-        hide_possible_values = true,
-        value_name = "none|client|server"
-    )]
-    pub(crate) dry_run: DryRun,
+    #[command(flatten)]
+    pub(crate) rehearsal: Rehearsal,
     /// Output format [default: a line for each]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Printed>,
@@ -56,12 +47,8 @@ pub(crate) struct Which {
   maasctl create -f models/ --dry-run=server
   maasctl get md dga-1.0 -o yaml | sed s/1.0/2.0/ | maasctl create -f -")]
 pub(crate) struct Create {
-    /// A file, a directory of .yaml, .yml and .json files, or - for stdin; may be repeated
-    #[arg(short, long = "filename", required = true, value_name = "FILE")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// Read the subdirectories of directories too
-    #[arg(short = 'R', long)]
-    pub(crate) recursive: bool,
+    #[command(flatten)]
+    pub(crate) files: Files,
     #[command(flatten)]
     pub(crate) how: How,
 }

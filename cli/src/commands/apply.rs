@@ -14,7 +14,7 @@ use maas_store::Store;
 use tokio::time::Instant;
 
 use self::decide::{Change, Marks};
-use self::engine::{Applied, Fate, Mode, Outcome, Pruned, apply_all, prune};
+use self::engine::{Applied, Fate, Outcome, Pruned, apply_all, prune};
 use super::connection::{open, warn_without_operator};
 use super::wait::{require_operator, until_ready};
 use crate::args::{Apply, DryRun};
@@ -25,29 +25,25 @@ use crate::settings::Settings;
 
 /// Checks every file whole before anything is written.
 pub(crate) async fn apply(settings: &Settings, args: Apply) -> anyhow::Result<ExitCode> {
-    let declared = read_declarations(&args.filename, args.recursive, settings.namespace.as_ref())?;
+    let declared = read_declarations(&args.files.filename, args.files.recursive, settings.namespace.as_ref())?;
     let manifests: Vec<&Manifest> = declared.good.iter().map(|declared| &declared.manifest).collect();
     let store = open(settings).await?;
     let marks =
         Marks { applyset: args.applyset.as_ref().map(ToString::to_string), revision: None, keeps_others: false };
-    let mode = match args.dry_run {
-        DryRun::None => Mode::Write,
-        DryRun::Client => Mode::Decide,
-        DryRun::Server => Mode::Rehearse,
-    };
-    let mut teller = Teller { suffix: args.dry_run.suffix(), closed: None };
-    let applied = apply_all(&store, &manifests, &marks, mode, |applied| teller.applied(applied)).await?;
+    let dry_run = args.rehearsal.dry_run;
+    let mut teller = Teller { suffix: dry_run.suffix(), closed: None };
+    let applied = apply_all(&store, &manifests, &marks, dry_run, |applied| teller.applied(applied)).await?;
     let mut failed = summary(&applied);
     if let Some(applyset) = marks.applyset.as_deref().filter(|_| args.prune || args.prune_dry_run) {
         if failed.is_some() {
             output::note("nothing was pruned, as not everything was applied");
         } else {
-            let (mode, dry_run) = match args.dry_run {
-                DryRun::None if args.prune_dry_run => (Mode::Decide, DryRun::Client),
-                dry_run => (mode, dry_run),
+            let dry_run = match dry_run {
+                DryRun::None if args.prune_dry_run => DryRun::Client,
+                asked => asked,
             };
             teller.suffix = dry_run.suffix();
-            let pruned = prune(&store, applyset, &declared.named, mode, |pruned| teller.pruned(pruned)).await?;
+            let pruned = prune(&store, applyset, &declared.named, dry_run, |pruned| teller.pruned(pruned)).await?;
             let kept = pruned.iter().filter(|pruned| !matches!(pruned.outcome, Outcome::Done(_))).count();
             failed = (kept > 0).then(|| format!("{kept} of the applyset {applyset} could not be pruned: apply again"));
         }
@@ -55,7 +51,7 @@ pub(crate) async fn apply(settings: &Settings, args: Apply) -> anyhow::Result<Ex
     if let Some(failed) = failed {
         bail!(failed);
     }
-    if mode == Mode::Write {
+    if !dry_run.is_dry() {
         after(&store, &args, &applied).await?;
     }
     teller.closed.map_or(Ok(ExitCode::SUCCESS), Err)

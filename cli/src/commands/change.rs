@@ -2,13 +2,13 @@
 
 use anyhow::{Context, anyhow, bail};
 use maas_crd::{Edit, Manifest, Name, Namespace};
-use maas_store::{Op, Store, get_spec, list_specs};
+use maas_store::{Store, get_spec, list_specs};
 use serde_json::Value;
 
 use super::NotFound;
 use super::connection::load_one;
 use super::missing::hint;
-use super::retry::{Decided, Write, rehearse, settle};
+use super::retry::{Decided, Write, carry_out};
 use super::wait::names;
 use crate::args::{DryRun, How, Printed, Which};
 use crate::output::{self, object};
@@ -102,23 +102,6 @@ pub(crate) async fn change(
     carry_out(store, dry_run, &[], read_and_decide).await
 }
 
-/// Reads, decides and writes; or stops before the write, or has the server check it. `before` as [`rehearse`] takes it.
-pub(crate) async fn carry_out<T>(
-    store: &Store,
-    dry_run: DryRun,
-    before: &[Op],
-    mut decide: impl AsyncFnMut() -> anyhow::Result<Decided<T>>,
-) -> anyhow::Result<T> {
-    if dry_run == DryRun::None {
-        return settle(store, decide).await;
-    }
-    let decided = decide().await?;
-    if let Some(write) = decided.write.as_ref().filter(|_| dry_run == DryRun::Server) {
-        rehearse(store, before, write).await?;
-    }
-    Ok(decided.outcome)
-}
-
 /// A stored manifest that shall be changed.
 pub(crate) fn stored(name: &Name, text: &[u8]) -> anyhow::Result<Manifest> {
     maas_crd::parse_one(text).with_context(|| {
@@ -165,10 +148,10 @@ impl<'a> Teller<'a> {
     pub(crate) async fn tell(&mut self, store: Option<&Store>, changed: &Changed, word: &str) -> anyhow::Result<()> {
         let name = &changed.name;
         match self.how.output {
-            None => self.data(&format!("modeldeployment.maas/{name} {word}{}\n", self.how.dry_run.suffix())),
+            None => self.data(&format!("modeldeployment.maas/{name} {word}{}\n", self.how.rehearsal.dry_run.suffix())),
             Some(Printed::Name) => self.data(&format!("modeldeployment.maas/{name}\n")),
             Some(Printed::Yaml | Printed::Json) => {
-                self.objects.push(whole(store.filter(|_| !self.how.dry_run.is_dry()), changed).await?);
+                self.objects.push(whole(store.filter(|_| !self.how.rehearsal.dry_run.is_dry()), changed).await?);
             }
         }
         Ok(())

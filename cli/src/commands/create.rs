@@ -8,9 +8,9 @@ use maas_store::{Op, Store, get_spec};
 
 use super::AlreadyExists;
 use super::apply::read_declarations;
-use super::change::{Changed, Teller, carry_out};
+use super::change::{Changed, Teller};
 use super::connection::{ensure_tree, open, warn_without_operator};
-use super::retry::{Decided, Write};
+use super::retry::{Decided, Write, carry_out};
 use crate::args::{Create, DryRun};
 use crate::manifests::Declared;
 use crate::output;
@@ -18,20 +18,20 @@ use crate::settings::Settings;
 
 /// Checks every file whole, then creates one after another; what is there already is told, and the rest goes on.
 pub(crate) async fn create(settings: &Settings, args: Create) -> anyhow::Result<ExitCode> {
-    let manifests = read_declarations(&args.filename, args.recursive, settings.namespace.as_ref())?.good;
+    let manifests = read_declarations(&args.files.filename, args.files.recursive, settings.namespace.as_ref())?.good;
     // A client's dry run asks nobody.
-    let store = if args.how.dry_run == DryRun::Client { None } else { Some(open(settings).await?) };
+    let store = if args.how.rehearsal.dry_run == DryRun::Client { None } else { Some(open(settings).await?) };
     let mut teller = Teller::new(&args.how);
     let (alone, mut code, mut changed) = (manifests.len() == 1, ExitCode::SUCCESS, false);
     let folders = match &store {
-        Some(store) if args.how.dry_run.is_dry() => store.missing_folders().await?,
+        Some(store) if args.how.rehearsal.dry_run.is_dry() => store.missing_folders().await?,
         Some(store) => ensure_tree(store).await.map(|()| Vec::new())?,
         None => Vec::new(),
     };
     for Declared { manifest, .. } in manifests {
         let made = match &store {
             None => Ok(()),
-            Some(store) => create_one(store, &manifest, args.how.dry_run, &folders).await,
+            Some(store) => create_one(store, &manifest, args.how.rehearsal.dry_run, &folders).await,
         };
         match made {
             Ok(()) => {
@@ -49,7 +49,7 @@ pub(crate) async fn create(settings: &Settings, args: Create) -> anyhow::Result<
         }
     }
     teller.end(alone)?;
-    if let Some(store) = store.filter(|_| changed && !args.how.dry_run.is_dry()) {
+    if let Some(store) = store.filter(|_| changed && !args.how.rehearsal.dry_run.is_dry()) {
         warn_without_operator(&store).await?;
     }
     Ok(code)

@@ -8,9 +8,9 @@ use maas_store::{SpecRead, Store, get_spec};
 use tokio::time::Instant;
 
 use super::apply::read_declarations;
-use super::change::{Teller, absent, carry_out, targets};
+use super::change::{Teller, absent, targets};
 use super::connection::{open, warn_without_operator};
-use super::retry::{Decided, Write};
+use super::retry::{Decided, Write, carry_out};
 use super::sync;
 use super::wait::{names, require_operator, until_gone};
 use crate::args::{Cascade, Delete, DryRun, Printed};
@@ -22,7 +22,7 @@ use crate::settings::Settings;
 pub(crate) async fn delete(settings: &Settings, args: Delete) -> anyhow::Result<ExitCode> {
     if reference::names_syncs(&args.names) {
         let plain = args.filename.is_empty() && !args.which.all && args.which.selector.is_none();
-        if !plain || args.how.dry_run.is_dry() || args.how.output.is_some() {
+        if !plain || args.how.rehearsal.dry_run.is_dry() || args.how.output.is_some() {
             bail!("a sync is deleted by name alone: leave the options but --ignore-not-found out");
         }
         return sync::delete(settings, &args.names, args.ignore_not_found).await;
@@ -53,7 +53,7 @@ pub(crate) async fn delete(settings: &Settings, args: Delete) -> anyhow::Result<
         let found = targets(&store, settings, &args.names, &args.which, "delete").await?;
         wanted.extend(found.into_iter().map(|name| (settings.namespace(), name)));
     }
-    let dry = args.how.dry_run;
+    let dry = args.how.rehearsal.dry_run;
     let (mut deleted, mut code, mut teller) = (Vec::new(), ExitCode::SUCCESS, Teller::new(&args.how));
     for (namespace, name) in wanted {
         let was_there = remove(&store, &namespace, &name, dry).await?;

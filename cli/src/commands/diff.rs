@@ -42,7 +42,7 @@ impl Difference {
 
 /// Shows what an apply of the files would change, and whether that is anything by the exit code.
 pub(crate) async fn diff(settings: &Settings, args: Diff) -> anyhow::Result<ExitCode> {
-    let declared = read_declarations(&args.filename, args.recursive, settings.namespace.as_ref())?;
+    let declared = read_declarations(&args.files.filename, args.files.recursive, settings.namespace.as_ref())?;
     let store = open(settings).await?;
     let marks = Marks { applyset: args.applyset.as_ref().map(ToString::to_string), ..Marks::default() };
     let (store, marks) = (&store, &marks);

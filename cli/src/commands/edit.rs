@@ -16,7 +16,7 @@ use super::retry::{Decided, Write, settle};
 use super::wait::names;
 use super::{Conflict, NotFound};
 use crate::annotation::kept;
-use crate::args::{DryRun, EditText, How};
+use crate::args::{DryRun, EditText, How, Rehearsal};
 use crate::output;
 use crate::settings::Settings;
 
@@ -31,7 +31,7 @@ const END: &str = "# ---- the object begins below this line ----\n";
 pub(crate) async fn edit(settings: &Settings, args: EditText) -> anyhow::Result<ExitCode> {
     let (names, editor) = (names(&args.names)?, editor());
     let (store, namespace) = (open(settings).await?, settings.namespace());
-    let how = How { dry_run: DryRun::None, output: args.output };
+    let how = How { rehearsal: Rehearsal { dry_run: DryRun::None }, output: args.output };
     let (mut teller, mut changed) = (Teller::new(&how), false);
     for name in &names {
         let Some(read) = get_spec(&store, &namespace, name).await? else {

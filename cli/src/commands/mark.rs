@@ -62,7 +62,7 @@ pub(crate) async fn mark(settings: &Settings, args: Mark, notes: Notes) -> anyho
     let targets = targets(&store, settings, &names, &args.which, verb).await?;
     let mut teller = Teller::new(&args.how);
     for name in &targets {
-        let done = change(&store, &namespace, name, args.how.dry_run, |stored| {
+        let done = change(&store, &namespace, name, args.how.rehearsal.dry_run, |stored| {
             if !args.overwrite {
                 refuse_overwriting(notes.of(stored), &pairs)?;
             }

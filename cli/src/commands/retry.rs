@@ -9,6 +9,7 @@ use maas_store::{
 };
 use tokio::time::{Instant, sleep};
 
+use crate::args::DryRun;
 use crate::edit::REMEMBERED;
 
 /// How long conflicts and lost answers are met with another try.
@@ -99,6 +100,26 @@ pub(crate) async fn settle<T>(
     }
 }
 
+/// As [`settle`]; a dry run stops before the write, or has the server check it. `before` as [`rehearse`] takes it.
+pub(crate) async fn carry_out<T>(
+    store: &Store,
+    dry_run: DryRun,
+    before: &[Op],
+    mut decide: impl AsyncFnMut() -> anyhow::Result<Decided<T>>,
+) -> anyhow::Result<T> {
+    settle(store, async || {
+        let decided = decide().await?;
+        if !dry_run.is_dry() {
+            return Ok(decided);
+        }
+        if let Some(write) = decided.write.as_ref().filter(|_| dry_run == DryRun::Server) {
+            rehearse(store, before, write).await?;
+        }
+        Ok(Decided::done(decided.outcome))
+    })
+    .await
+}
+
 /// Whether another try may end otherwise.
 fn is_passing(error: &anyhow::Error) -> bool {
     is_unanswered(error) || error.downcast_ref::<EditError>().is_some_and(EditError::is_conflict)
@@ -122,7 +143,7 @@ fn forgotten(lost: &maas_store::Stat, now: &maas_store::Stat) -> anyhow::Result<
 }
 
 /// What the server would answer to a write; nothing is written. `before` as [`rehearse_spec`] takes it.
-pub(crate) async fn rehearse(store: &Store, before: &[Op], write: &Write) -> Result<(), EditError> {
+async fn rehearse(store: &Store, before: &[Op], write: &Write) -> Result<(), EditError> {
     let edit = match write {
         Write::Create(namespace, name, text) => SpecEdit::Create { namespace, name, text: text.as_bytes() },
         Write::Update(read, text) => SpecEdit::Update { read, text: text.as_bytes() },

@@ -41,11 +41,11 @@ pub(crate) async fn restart(settings: &Settings, args: Restart) -> anyhow::Resul
     let now = now();
     let mut teller = Teller::new(&args.how);
     for name in &names {
-        let done = restart_at(&store, &namespace, name, &now, args.how.dry_run).await?;
+        let done = restart_at(&store, &namespace, name, &now, args.how.rehearsal.dry_run).await?;
         teller.tell(Some(&store), &done, "restarted").await?;
     }
     teller.end(names.len() == 1)?;
-    if !args.how.dry_run.is_dry() {
+    if !args.how.rehearsal.dry_run.is_dry() {
         warn_without_operator(&store).await?;
     }
     Ok(ExitCode::SUCCESS)

@@ -8,9 +8,9 @@ use maas_store::{Store, get_spec};
 use tokio::time::Instant;
 
 use super::NotFound;
-use super::change::{Changed, Teller, carry_out, change, edited, stored, targets};
+use super::change::{Changed, Teller, change, edited, stored, targets};
 use super::connection::{open, warn_without_operator};
-use super::retry::{Decided, Write};
+use super::retry::{Decided, Write, carry_out};
 use super::wait::{require_operator, until_ready};
 use crate::args::{DryRun, Scale};
 use crate::edit::EditId;
@@ -26,13 +26,15 @@ pub(crate) async fn scale(settings: &Settings, args: Scale) -> anyhow::Result<Ex
     let mut teller = Teller::new(&args.how);
     for name in &names {
         let done = match args.current_replicas {
-            None => set_to(&store, &namespace, name, replicas, args.how.dry_run).await?,
-            Some(current) => set_from(&store, &namespace, name, (current, replicas), args.how.dry_run).await?,
+            None => set_to(&store, &namespace, name, replicas, args.how.rehearsal.dry_run).await?,
+            Some(current) => {
+                set_from(&store, &namespace, name, (current, replicas), args.how.rehearsal.dry_run).await?
+            }
         };
         teller.tell(Some(&store), &done, "scaled").await?;
     }
     let told = teller.end(names.len() == 1);
-    if args.how.dry_run.is_dry() {
+    if args.how.rehearsal.dry_run.is_dry() {
         return told.map(|()| ExitCode::SUCCESS);
     }
     if args.wait {

@@ -72,12 +72,12 @@ async fn edit(
     let names = targets(&store, settings, words.names, words.which, "set").await?;
     let (mut teller, mut changed) = (Teller::new(how), false);
     for name in &names {
-        let done = change(&store, &namespace, name, how.dry_run, |stored| edited(stored, edits)).await?;
+        let done = change(&store, &namespace, name, how.rehearsal.dry_run, |stored| edited(stored, edits)).await?;
         changed |= done.differs;
         teller.tell(Some(&store), &done, if done.differs { word } else { "unchanged" }).await?;
     }
     teller.end(names.len() == 1)?;
-    if changed && !how.dry_run.is_dry() {
+    if changed && !how.rehearsal.dry_run.is_dry() {
         warn_without_operator(&store).await?;
     }
     Ok(ExitCode::SUCCESS)

@@ -9,22 +9,12 @@ use maas_crd::{Manifest, Name, Namespace};
 use maas_store::{Op, SpecRead, Store, get_spec, list_specs};
 
 use super::decide::{Change, Marks, Members, Membership, decide, key, members, membership};
+use crate::args::DryRun;
 use crate::commands::connection::ensure_tree;
-use crate::commands::retry::{Decided, Write, is_unanswered, rehearse, settle};
+use crate::commands::retry::{Decided, Write, carry_out, is_unanswered};
 
 /// Objects under way at a time, over the one session.
 const AT_ONCE: usize = 32;
-
-/// Whether anything is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Yes.
-    Write,
-    /// Only read and decided.
-    Decide,
-    /// The server is asked for everything but the write itself.
-    Rehearse,
-}
 
 /// What became of one object.
 #[derive(Debug)]
@@ -67,10 +57,10 @@ pub(crate) async fn apply_all(
     store: &Store,
     manifests: &[&Manifest],
     marks: &Marks,
-    mode: Mode,
+    dry_run: DryRun,
     mut told: impl FnMut(&Applied),
 ) -> anyhow::Result<Vec<Applied>> {
-    let before = prepare(store, mode).await?;
+    let before = prepare(store, dry_run).await?;
     let lost = Cell::new(false);
     let (before, lost) = (before.as_slice(), &lost);
     let each = manifests.iter().map(|manifest| async move {
@@ -78,7 +68,7 @@ pub(crate) async fn apply_all(
         let outcome = if lost.get() {
             Outcome::Untried
         } else {
-            Outcome::of(apply_one(store, manifest, marks, mode, before).await)
+            Outcome::of(apply_one(store, manifest, marks, dry_run, before).await)
         };
         lost.set(lost.get() || matches!(outcome, Outcome::Lost(_)));
         Applied { namespace, name, outcome }
@@ -93,12 +83,12 @@ pub(crate) async fn apply_all(
 }
 
 /// Makes the tree on its first use; for a rehearsal, what would be made.
-async fn prepare(store: &Store, mode: Mode) -> anyhow::Result<Vec<Op>> {
-    match mode {
-        Mode::Write => ensure_tree(store).await.map(|()| Vec::new()),
-        Mode::Decide => Ok(Vec::new()),
-        Mode::Rehearse if store.is_initialised().await? => Ok(Vec::new()),
-        Mode::Rehearse => Ok(store.missing_folders().await?),
+async fn prepare(store: &Store, dry_run: DryRun) -> anyhow::Result<Vec<Op>> {
+    match dry_run {
+        DryRun::None => ensure_tree(store).await.map(|()| Vec::new()),
+        DryRun::Client => Ok(Vec::new()),
+        DryRun::Server if store.is_initialised().await? => Ok(Vec::new()),
+        DryRun::Server => Ok(store.missing_folders().await?),
     }
 }
 
@@ -106,12 +96,12 @@ async fn apply_one(
     store: &Store,
     manifest: &Manifest,
     marks: &Marks,
-    mode: Mode,
+    dry_run: DryRun,
     before: &[Op],
 ) -> anyhow::Result<Change> {
     let (namespace, name) = key(&manifest.resource);
     let mut attempted = None;
-    settle(store, async || {
+    carry_out(store, dry_run, before, async || {
         let read = get_spec(store, &namespace, &name).await?;
         let decision = decide(read.as_ref().map(|read| read.text.as_slice()), manifest, marks)?;
         let Some(text) = decision.text else {
@@ -123,14 +113,7 @@ async fn apply_one(
             Some(read) => Write::Update(read, text),
             None => Write::Create(namespace.clone(), name.clone(), text),
         };
-        Ok(match mode {
-            Mode::Write => Decided::after(write, decision.change),
-            Mode::Decide => Decided::done(decision.change),
-            Mode::Rehearse => {
-                rehearse(store, before, &write).await?;
-                Decided::done(decision.change)
-            }
-        })
+        Ok(Decided::after(write, decision.change))
     })
     .await
 }
@@ -168,7 +151,7 @@ pub(crate) async fn prune(
     store: &Store,
     applyset: &str,
     declared: &BTreeSet<(Namespace, Name)>,
-    mode: Mode,
+    dry_run: DryRun,
     mut told: impl FnMut(&Pruned),
 ) -> anyhow::Result<Vec<Pruned>> {
     if declared.is_empty() {
@@ -183,7 +166,7 @@ pub(crate) async fn prune(
     all.extend(unreadable.into_iter().map(|read| kept(read, Fate::Unreadable)));
     all.iter().for_each(&mut told);
     let each = surplus.into_iter().map(|read| async move {
-        let outcome = Outcome::of(prune_one(store, &read, applyset, mode).await);
+        let outcome = Outcome::of(prune_one(store, &read, applyset, dry_run).await);
         Pruned { namespace: read.namespace, name: read.name, outcome }
     });
     let mut under_way = futures::stream::iter(each).buffered(AT_ONCE);
@@ -194,8 +177,8 @@ pub(crate) async fn prune(
     Ok(all)
 }
 
-async fn prune_one(store: &Store, seen: &SpecRead, applyset: &str, mode: Mode) -> anyhow::Result<Fate> {
-    settle(store, async || {
+async fn prune_one(store: &Store, seen: &SpecRead, applyset: &str, dry_run: DryRun) -> anyhow::Result<Fate> {
+    carry_out(store, dry_run, &[], async || {
         // Deleted, or deleted and created again by someone: this one is gone.
         let read = get_spec(store, &seen.namespace, &seen.name).await?;
         let Some(read) = read.filter(|read| read.stat.czxid == seen.stat.czxid) else {
@@ -207,15 +190,7 @@ async fn prune_one(store: &Store, seen: &SpecRead, applyset: &str, mode: Mode) -
             Membership::None => return Ok(Decided::done(Fate::Left)),
             Membership::Unreadable => return Ok(Decided::done(Fate::Unreadable)),
         }
-        let write = Write::Delete(read);
-        Ok(match mode {
-            Mode::Write => Decided::after(write, Fate::Pruned),
-            Mode::Decide => Decided::done(Fate::Pruned),
-            Mode::Rehearse => {
-                rehearse(store, &[], &write).await?;
-                Decided::done(Fate::Pruned)
-            }
-        })
+        Ok(Decided::after(Write::Delete(read), Fate::Pruned))
     })
     .await
 }

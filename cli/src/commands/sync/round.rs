@@ -7,13 +7,14 @@ use maas_store::{Store, SyncFault, SyncRecord, SyncStatus, get_spec};
 use tokio::time::Instant;
 
 use super::super::apply::decide::{Change, Marks, Refusal};
-use super::super::apply::engine::{Applied, Fate, Mode, Outcome, Pruned, apply_all, prune};
+use super::super::apply::engine::{Applied, Fate, Outcome, Pruned, apply_all, prune};
 use super::declared::{Declaration, declare, fault_of};
 use super::plan::{Plan, Prune, Rules, Verdicts, plan};
 use super::reader::Reader;
 use super::record::change;
 use super::report::{Round, is_settled, report, retry_after};
 use super::view::{Key, View};
+use crate::args::DryRun;
 use crate::output;
 
 /// Whether there is still a sync to run.
@@ -161,7 +162,7 @@ impl Syncer {
         let manifests: Vec<_> = apply.iter().map(|declared| &declared.manifest).collect();
         let applied = match manifests.is_empty() {
             true => Vec::new(),
-            false => apply_all(&self.store, &manifests, &marks, Mode::Write, |_| {}).await?,
+            false => apply_all(&self.store, &manifests, &marks, DryRun::None, |_| {}).await?,
         };
         for (Applied { namespace, name, outcome }, declared) in applied.into_iter().zip(&apply) {
             let key = (namespace, name);
@@ -211,7 +212,7 @@ impl Syncer {
 
     async fn prune(&self, declaration: &Declaration, round: &mut Round, done: &mut Done) -> anyhow::Result<()> {
         for Pruned { namespace, name, outcome } in
-            prune(&self.store, &self.set(), &declaration.named, Mode::Write, |_| {}).await?
+            prune(&self.store, &self.set(), &declaration.named, DryRun::None, |_| {}).await?
         {
             match outcome {
                 Outcome::Done(Fate::Pruned) => {
