@@ -66,12 +66,15 @@ struct Counters {
 
 /// Follows what is live and calls it. Cheap to clone; the last clone's end ends the session.
 #[derive(Clone, Debug)]
-pub struct Client(Arc<Inner>);
+pub struct Client {
+    inner: Arc<Inner>,
+    /// The views that this clone was told of.
+    views: watch::Receiver<u64>,
+}
 
 #[derive(Debug)]
 struct Inner {
     view: Arc<ArcSwap<View>>,
-    changed: watch::Receiver<u64>,
     pool: Pool,
     options: Options,
     counters: Counters,
@@ -92,45 +95,43 @@ impl Client {
     /// No ZooKeeper answers, or refuses; within seconds.
     pub async fn open(config: Config, options: Options) -> Result<Self, OpenError> {
         let store = Store::open(config).await?;
-        let (sender, mut changed) = watch::channel(0);
+        let (sender, mut views) = watch::channel(0);
         let view = Arc::new(ArcSwap::from_pointee(View::default()));
         let follower = tokio::spawn(follow(store, view.clone(), sender));
         // It ends only with this client.
-        let _ = changed.wait_for(|lists| *lists > 0).await;
+        let _ = views.wait_for(|views| *views > 0).await;
         let pool = pool(options.connect_timeout);
         let (counters, began) = (Counters::default(), Instant::now());
-        Ok(Self(Arc::new(Inner { view, changed, pool, options, counters, began, follower })))
+        Ok(Self { inner: Arc::new(Inner { view, pool, options, counters, began, follower }), views })
     }
 
     /// What is live now.
     #[must_use]
     pub fn view(&self) -> Arc<View> {
-        self.0.view.load_full()
+        self.inner.view.load_full()
     }
 
     /// Whether ZooKeeper is away, so that endpoints may have come and gone unseen.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.0.view.load().is_stale()
+        self.inner.view.load().is_stale()
     }
 
-    /// Waits until something about the endpoints changes. Cancel-safe.
+    /// Waits until something about the endpoints has changed since this clone was told last, or opened. Cancel-safe.
     pub async fn changed(&mut self) {
-        let mut changed = self.0.changed.clone();
-        changed.mark_unchanged();
-        let _ = changed.changed().await;
+        let _ = self.views.changed().await;
     }
 
     /// One endpoint, as [`Options::choice`] says; none when none is live.
     #[must_use]
     pub fn endpoint(&self, wanted: Wanted<'_>) -> Option<Arc<Target>> {
-        self.0.view.load().choose(wanted, self.0.options.choice, self.now_ms(), &[]).cloned()
+        self.inner.view.load().choose(wanted, self.inner.options.choice, self.now_ms(), &[]).cloned()
     }
 
     /// What this client did so far.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        let Counters { calls, failed, repeated, ejected } = &self.0.counters;
+        let Counters { calls, failed, repeated, ejected } = &self.inner.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Metrics { calls: read(calls), failed: read(failed), repeated: read(repeated), ejected: read(ejected) }
     }
@@ -165,7 +166,7 @@ impl Client {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.inner.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     async fn call(
@@ -175,7 +176,7 @@ impl Client {
         question: &Question,
         idempotent: bool,
     ) -> Result<Map<String, Value>, CallError> {
-        let inner = &self.0;
+        let inner = &self.inner;
         inner.counters.calls.fetch_add(1, Ordering::Relaxed);
         let end = tokio::time::Instant::now() + inner.options.deadline;
         let answer = self.tries(wanted, function, question, idempotent, end).await;
@@ -191,16 +192,17 @@ impl Client {
         idempotent: bool,
         end: tokio::time::Instant,
     ) -> Result<Map<String, Value>, CallError> {
-        let options = &self.0.options;
+        let options = &self.inner.options;
         let mut tried: Vec<Arc<Target>> = Vec::new();
         let (mut reached, mut last) = (0, None);
         while tried.len() < TRIES {
             // Each try by what is known then: what the first failed at may be gone from the view by now.
-            let target = self.0.view.load().choose(wanted, options.choice, self.now_ms(), &tried).cloned();
+            let target = self.inner.view.load().choose(wanted, options.choice, self.now_ms(), &tried).cloned();
             let Some(target) = target else { break };
             let url = address(target.endpoint(), function, question);
             let under_way = UnderWay::at(&target);
-            let asked = tokio::time::timeout_at(end, ask(&self.0.pool, &url, question, options.longest_answer)).await;
+            let asked =
+                tokio::time::timeout_at(end, ask(&self.inner.pool, &url, question, options.longest_answer)).await;
             drop(under_way);
             let error = match asked {
                 Ok(Ok(answer)) => {
@@ -211,14 +213,14 @@ impl Client {
                 Err(_) => CallError::Deadline { url, after: options.deadline },
             };
             if error.is_the_instances() && target.failed(self.now_ms()) {
-                self.0.counters.ejected.fetch_add(1, Ordering::Relaxed);
+                self.inner.counters.ejected.fetch_add(1, Ordering::Relaxed);
             }
             reached += usize::from(!matches!(error, CallError::Transport { unsent: true, .. } | CallError::Url { .. }));
             if !error.may_repeat(idempotent) || reached > 1 {
                 return Err(error);
             }
             tracing::debug!("{error}; asking another instance");
-            self.0.counters.repeated.fetch_add(1, Ordering::Relaxed);
+            self.inner.counters.repeated.fetch_add(1, Ordering::Relaxed);
             last = Some(error);
             tried.push(target);
         }

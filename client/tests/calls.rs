@@ -137,8 +137,7 @@ impl Bed {
         let mut client = self.client.clone();
         let seen = async {
             while !good(&client) {
-                // Woken by a change; a look now and then, since one may have come just before.
-                let _ = tokio::time::timeout(Duration::from_millis(50), client.changed()).await;
+                client.changed().await;
             }
         };
         assert!(tokio::time::timeout(Duration::from_secs(60), seen).await.is_ok(), "{:?}", self.client.view());
