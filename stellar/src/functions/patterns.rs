@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::thread::LocalKey;
 
 use regex::{Regex, RegexBuilder};
 
@@ -13,8 +14,13 @@ const SIZE: usize = 1 << 20;
 /// Patterns that a thread keeps.
 const KEPT: usize = 256;
 
+type Cache = LocalKey<RefCell<HashMap<String, Regex>>>;
+
 thread_local! {
-    static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default();
+    /// For the whole text.
+    static WHOLE: RefCell<HashMap<String, Regex>> = RefCell::default();
+    /// For its parts.
+    static PARTS: RefCell<HashMap<String, Regex>> = RefCell::default();
 }
 
 pub(super) const ALL: Group = &[
@@ -25,7 +31,7 @@ pub(super) const ALL: Group = &[
             one => vec![one.clone()],
         };
         for pattern in patterns.iter().filter(|pattern| !pattern.is_null()) {
-            if compiled(&pattern.to_string())?.is_match(input) {
+            if compiled(&WHOLE, &pattern.to_string(), anchored)?.is_match(input) {
                 return Ok(true.into());
             }
         }
@@ -35,7 +41,7 @@ pub(super) const ALL: Group = &[
         let (input, pattern) = (text(arguments, 0, "input")?, text(arguments, 1, "pattern")?);
         let group = count(arguments, 2, "group")?;
         let (Some(input), Some(pattern), Some(group)) = (input, pattern, group) else { return Ok(Value::Null) };
-        let regex = compiled(pattern)?;
+        let regex = compiled(&WHOLE, pattern, anchored)?;
         let found = regex.captures(input).and_then(|captures| captures.get(group));
         Ok(found.map(|found| found.as_str()).into())
     }),
@@ -47,24 +53,28 @@ pub(super) const ALL: Group = &[
         if pattern.is_empty() || replacement.is_empty() {
             return Ok(input.into());
         }
-        let regex = build(pattern)?;
+        let regex = compiled(&PARTS, pattern, str::to_owned)?;
         Ok(regex.replace_all(input, braced(replacement)).into_owned().into())
     }),
 ];
 
-/// For the whole text.
-fn compiled(pattern: &str) -> Result<Regex, String> {
-    COMPILED.with_borrow_mut(|known| {
+/// Compiled once a thread. `full` is what stands for the pattern in this cache.
+fn compiled(cache: &'static Cache, pattern: &str, full: fn(&str) -> String) -> Result<Regex, String> {
+    cache.with_borrow_mut(|known| {
         if let Some(regex) = known.get(pattern) {
             return Ok(regex.clone());
         }
-        let regex = build(&format!(r"\A(?:{pattern})\z"))?;
+        let regex = build(&full(pattern))?;
         if known.len() >= KEPT {
             known.clear();
         }
         known.insert(pattern.to_owned(), regex.clone());
         Ok(regex)
     })
+}
+
+fn anchored(pattern: &str) -> String {
+    format!(r"\A(?:{pattern})\z")
 }
 
 fn build(pattern: &str) -> Result<Regex, String> {
