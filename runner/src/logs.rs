@@ -12,10 +12,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
+
+use crate::report::now_ms;
 
 /// Size at which a file is put aside.
 const ROTATE_AT: u64 = 5 << 20;
@@ -43,7 +45,7 @@ struct Rotated {
     /// Lines of times in this file.
     timed: u64,
     /// Of the last line of times; none when the next write needs one.
-    timed_ms: Option<u64>,
+    timed_ms: Option<i64>,
     /// The model's run, from 1 on.
     run: u32,
     rotate_at: u64,
@@ -81,7 +83,7 @@ impl Rotated {
         }
     }
 
-    fn time(&mut self, now: u64) {
+    fn time(&mut self, now: i64) {
         if self.timed_ms.is_some_and(|before| now.abs_diff(before) < TIMES_EVERY) {
             return;
         }
@@ -123,12 +125,6 @@ pub struct Logs {
 pub struct Tail {
     bytes: Arc<Mutex<VecDeque<u8>>>,
     open_streams: watch::Receiver<u32>,
-}
-
-/// Milliseconds since the epoch by this node's clock.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

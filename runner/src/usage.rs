@@ -6,16 +6,17 @@
 //! the resident sets, which is what YARN holds against the container's limit (`ProcfsBasedProcessTree`).
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::process::getpid;
 use tokio::time::sleep;
 
 use crate::process;
+use crate::report::now_ms;
 
 /// The file's name in the log directory.
 const FILE: &str = "runner.usage";
-/// Between the first sample and the second.
+/// Before the first sample, since a model's start has better use for the time, and between it and the second.
 const FIRST: Duration = Duration::from_secs(1);
 /// Between any later two.
 const EVERY: Duration = Duration::from_secs(10);
@@ -28,15 +29,15 @@ pub async fn keep(directory: &Path) {
     let (file, next) = (directory.join(FILE), directory.join(format!("{FILE}.next")));
     let mut before = String::new();
     let mut wait = FIRST;
+    sleep(FIRST).await;
     loop {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (mut memory, mut used) = (0_u64, 0_u64);
         for pid in std::iter::once(getpid()).chain(process::descendants_in_short()) {
             let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", pid.as_raw_nonzero()));
             memory = memory.saturating_add(read("status").ok().and_then(|text| resident(&text)).unwrap_or(0));
             used = used.saturating_add(read("stat").ok().and_then(|line| ticks(&line)).unwrap_or(0));
         }
-        let line = format!("{} {} {}\n", since.as_millis(), memory, used.saturating_mul(1000 / TICKS));
+        let line = format!("{} {} {}\n", now_ms(), memory, used.saturating_mul(1000 / TICKS));
         // Readers see the old file or the new one.
         let _ = std::fs::write(&next, format!("{before}{line}")).and_then(|()| std::fs::rename(&next, &file));
         before = line;
