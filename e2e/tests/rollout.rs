@@ -11,28 +11,12 @@ use std::time::Duration;
 
 use maas_store::{Change, Endpoint, Node, Root, mirror};
 use serde_json::Value;
-use support::{Maas, http, kill, manifest, until};
+use support::{Maas, WORD_MODEL, http, kill, manifest, until};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// Half a second of start-up, so that half-way lasts.
 const SCRIPT: &str = "#!/bin/sh\nsleep 0.5\nexec python3 -I -S model.py\n";
-/// Answers with the value of WORD.
-const MODEL: &str = r#"import http.server, json, os
-class Model(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = os.environ["WORD"].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_): pass
-server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Model)
-with open("endpoint.tmp", "w") as out:
-    json.dump({"url": f"http://0.0.0.0:{server.server_address[1]}"}, out)
-os.rename("endpoint.tmp", "endpoint.dat")
-server.serve_forever()
-"#;
 
 /// The endpoints as they come and go, by instance.
 #[derive(Default)]
@@ -176,7 +160,7 @@ impl Story {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_template_never_takes_a_ready_instance_before_its_successor_is() {
     let maas = Maas::start().await;
-    let payload = maas.payload(&[("rest.sh", SCRIPT), ("model.py", MODEL)]).await;
+    let payload = maas.payload(&[("rest.sh", SCRIPT), ("model.py", WORD_MODEL)]).await;
     let watcher = Watcher::start(&maas);
     let story = Story { maas, watcher, payload };
     let watcher = &story.watcher;

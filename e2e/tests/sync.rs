@@ -7,27 +7,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Maas, http, manifest};
+use support::{Maas, WORD_MODEL, http, manifest};
 
 const WITHIN: Duration = Duration::from_secs(120);
 
 const SCRIPT: &str = "#!/bin/sh\nexec python3 -I -S model.py\n";
-/// Answers with the value of WORD.
-const MODEL: &str = r#"import http.server, json, os
-class Model(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = os.environ["WORD"].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_): pass
-server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Model)
-with open("endpoint.tmp", "w") as out:
-    json.dump({"url": f"http://0.0.0.0:{server.server_address[1]}"}, out)
-os.rename("endpoint.tmp", "endpoint.dat")
-server.serve_forever()
-"#;
 
 fn git(inside: &Path, args: &[&str]) {
     let who = [("GIT_AUTHOR_NAME", "ann"), ("GIT_AUTHOR_EMAIL", "ann@example.com")];
@@ -64,7 +48,7 @@ async fn until_answered(maas: &Maas, word: Option<&str>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pushed_serves() {
     let maas = Maas::start().await;
-    let payload = maas.payload(&[("rest.sh", SCRIPT), ("model.py", MODEL)]).await;
+    let payload = maas.payload(&[("rest.sh", SCRIPT), ("model.py", WORD_MODEL)]).await;
     let (scratch, work) = (maas.scratch.path(), maas.scratch.path().join("work"));
     git(scratch, &["init", "-q", "--bare", "-b", "main", "origin.git"]);
     git(scratch, &["clone", "-q", "origin.git", "work"]);

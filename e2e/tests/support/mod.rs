@@ -9,6 +9,23 @@ use std::time::{Duration, Instant};
 use maas_e2e::{Cluster, ClusterBuilder};
 use maas_store::{Config, Store};
 
+/// Answers with the value of WORD.
+pub const WORD_MODEL: &str = r#"import http.server, json, os
+class Model(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = os.environ["WORD"].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), Model)
+with open("endpoint.tmp", "w") as out:
+    json.dump({"url": f"http://0.0.0.0:{server.server_address[1]}"}, out)
+os.rename("endpoint.tmp", "endpoint.dat")
+server.serve_forever()
+"#;
+
 pub struct Maas {
     pub cluster: Cluster,
     pub store: Store,
