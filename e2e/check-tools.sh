@@ -9,6 +9,7 @@ need mvn "apt-get install maven"
 need python3 "apt-get install python3"
 need perl "apt-get install perl"
 need curl "apt-get install curl"
+need git "apt-get install git"
 [ -z "$missing" ] && exit 0
 printf "These programs are missing:$missing\n" >&2
 exit 1
