@@ -121,6 +121,9 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Doctor(args) => doctor::doctor(&settings, args).await,
             Command::Service(Service::Start(args)) => service::start(&settings, args).await,
             Command::Service(Service::Status) => service::status(&settings).await,
+            Command::Service(Service::Upgrade { libexec, timeout }) => {
+                service::upgrade(&settings, libexec, timeout).await
+            }
             Command::Service(Service::Stop { timeout }) => service::stop(&settings, timeout).await,
             Command::Config(_)
             | Command::Explain(_)

@@ -91,6 +91,9 @@ pub struct OperatorLaunch {
     pub root: String,
     /// Session timeout to ask for, in milliseconds.
     pub session_timeout_ms: u64,
+    /// The operator's program in HDFS.
+    #[serde(default)]
+    pub operator: String,
     /// The runner's binary.
     pub runner: RemoteFile,
     /// The user who submitted.

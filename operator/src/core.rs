@@ -38,6 +38,11 @@ const UNSURE_FOR: u64 = 10_000;
 const GIVE_BACK_AGAIN: u64 = 200;
 /// Times the deletion of an upload is tried before it is left behind.
 const UPLOAD_TRIES: u32 = 6;
+/// No operator leaves earlier than this after its start for another build: two that end within a second end the whole
+/// application, by the failure window that it is submitted with.
+const LEAVE_AFTER: u64 = 2_000;
+/// The exit code then.
+const EXIT_FOR_UPGRADE: i32 = 3;
 
 /// What a commit was for.
 #[derive(Debug)]
@@ -93,6 +98,10 @@ pub struct Core {
     /// Unknown containers are not given back before.
     give_back_at: u64,
     drain: Drain,
+    /// When this process began.
+    began: Option<u64>,
+    /// When to make way for another build.
+    leave_at: Option<u64>,
     ended: bool,
 }
 
@@ -129,6 +138,8 @@ impl Core {
             announced: false,
             give_back_at: 0,
             drain: Drain::No,
+            began: None,
+            leave_at: None,
             ended: false,
         }
     }
@@ -139,7 +150,15 @@ impl Core {
         if self.ended {
             return out;
         }
+        self.began.get_or_insert(now.mono);
         self.take_in(now, event, &mut out);
+        if !self.ended && self.leave_at.is_some_and(|at| at <= now.mono) {
+            out.push(Effect::Say(
+                Level::Info,
+                "leaving, so that the next attempt runs the build that is asked for".to_owned(),
+            ));
+            self.exit(EXIT_FOR_UPGRADE, &mut out);
+        }
         if !self.ended {
             self.drive(now, &mut out);
         }
@@ -149,7 +168,7 @@ impl Core {
     /// When to send [`Event::Wake`] at the latest.
     #[must_use]
     pub fn wake(&self) -> Option<u64> {
-        let all = [self.turns.wake(), self.allotment.wake(), self.rm.wake(), self.read_at];
+        let all = [self.turns.wake(), self.allotment.wake(), self.rm.wake(), self.read_at, self.leave_at];
         all.into_iter().flatten().min()
     }
 
@@ -295,6 +314,7 @@ impl Core {
             Change::Put { .. } if seeded(Bug::NoRelist) && self.view == View::Listing && self.lists > 1 => None,
             Change::Put { path, data, stat } => {
                 self.drain_asked(&path, &data);
+                self.upgrade_asked(&path, &data);
                 self.cache.put(&self.settings.root, &path, &data, stat)
             }
             Change::Gone { .. } if seeded(Bug::GoneNotHeard) => None,
@@ -327,8 +347,22 @@ impl Core {
             && maas_store::StopRequest::decode(path, data).is_ok_and(|s| s.application == self.settings.application)
         {
             self.drain = Drain::Asked;
+            self.leave_at = None;
             self.turns.all_dirty();
         }
+    }
+
+    /// The next attempt starts the build that is asked for: see `crate::upgrade`.
+    fn upgrade_asked(&mut self, path: &str, data: &[u8]) {
+        if path != Node::Upgrade.path(&self.settings.root) || self.drain != Drain::No {
+            return;
+        }
+        let Ok(request) = maas_store::UpgradeRequest::decode(path, data) else { return };
+        let refused = self.settings.refused.as_ref();
+        let is_refused = refused.is_some_and(|refused| refused.requested_ms == request.requested_ms);
+        let is_other =
+            request.application == self.settings.application && request.programs.build() != self.settings.build();
+        self.leave_at = (is_other && !is_refused).then(|| self.began.unwrap_or_default() + LEAVE_AFTER);
     }
 
     fn rm_moved(&mut self, iids: Vec<maas_crd::Iid>) {

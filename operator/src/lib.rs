@@ -7,3 +7,4 @@ pub mod plan;
 pub mod seeded;
 pub mod settings;
 pub mod shell;
+pub mod upgrade;

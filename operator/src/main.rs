@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hadoop_rpc::{Conf, Credentials};
-use hadoop_yarn::{AM_RM_TOKEN, ContainerId, LocalResource, MasterClient, Nodes, ResourceKind, Visibility, config};
+use hadoop_yarn::{AM_RM_TOKEN, ContainerId, MasterClient, Nodes, config};
 use maas_crd::OperatorLaunch;
 use maas_hdfs::Hdfs;
-use maas_operator::settings::Settings;
+use maas_operator::settings::{self, Settings};
 use maas_operator::shell::{self, Peers};
+use maas_operator::upgrade;
 
 /// Deadline of one call to a ResourceManager or NodeManager.
 const CALL: Duration = Duration::from_secs(5);
@@ -20,8 +21,13 @@ fn main() -> ExitCode {
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hdfs_native=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     match prepare() {
-        Ok((runtime, settings, peers)) => {
-            let code = runtime.block_on(shell::run(settings, peers));
+        // Whoever asks goes on to start it.
+        Ok(_) if std::env::args().any(|argument| argument == upgrade::CHECK) => ExitCode::SUCCESS,
+        Ok((runtime, mut settings, peers)) => {
+            let code = runtime.block_on(async {
+                upgrade::become_newer(&mut settings, &peers.hdfs).await;
+                shell::run(settings, peers).await
+            });
             ExitCode::from(u8::try_from(code).unwrap_or(1))
         }
         Err(error) => {
@@ -53,13 +59,9 @@ fn prepare() -> anyhow::Result<(tokio::runtime::Runtime, Settings, Peers)> {
         attempt: u32::try_from(container.attempt.attempt).context("an attempt without a number")?,
         host: std::env::var("NM_HOST").unwrap_or_default(),
         nonce: format!("{:016x}", rand::random::<u64>()),
-        runner: LocalResource {
-            url: launch.runner.url,
-            size: launch.runner.size,
-            timestamp: launch.runner.mtime_ms,
-            kind: ResourceKind::File,
-            visibility: Visibility::Private,
-        },
+        program: launch.operator,
+        refused: None,
+        runner: settings::localised(launch.runner),
         env: launch.env,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;

@@ -2,7 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use maas_store::Root;
+use hadoop_yarn::{LocalResource, ResourceKind, Visibility};
+use maas_crd::RemoteFile;
+use maas_store::{Build, Programs, RefusedUpgrade, Root};
+
+/// The runner's file as containers localise it.
+#[must_use]
+pub fn localised(file: RemoteFile) -> LocalResource {
+    LocalResource {
+        url: file.url,
+        size: file.size,
+        timestamp: file.mtime_ms,
+        kind: ResourceKind::File,
+        visibility: Visibility::Private,
+    }
+}
 
 /// Settings of one operator process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +35,27 @@ pub struct Settings {
     pub host: String,
     /// Tells this process apart from every other one.
     pub nonce: String,
+    /// This program's file in HDFS.
+    pub program: String,
+    /// The request to upgrade that could not be followed.
+    pub refused: Option<RefusedUpgrade>,
     /// The runner's binary in HDFS.
-    pub runner: hadoop_yarn::LocalResource,
+    pub runner: LocalResource,
     /// Variables given to every model (`maas_service.sh -e`).
     pub env: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Takes in which programs the service has, and which request was not followed.
+    pub(crate) fn set_programs(&mut self, programs: Programs, refused: Option<RefusedUpgrade>) {
+        self.program = programs.operator.url;
+        self.runner = localised(programs.runner);
+        self.refused = refused;
+    }
+
+    /// The service's programs.
+    #[must_use]
+    pub fn build(&self) -> Build {
+        Build { operator: self.program.clone(), runner: self.runner.url.clone() }
+    }
 }

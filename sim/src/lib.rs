@@ -21,7 +21,7 @@ use maas_operator::core::Core;
 use maas_operator::core::event::{Event, Tag};
 use maas_operator::settings::Settings;
 use maas_store::twin::{Session, Tree};
-use maas_store::{Node, Op, PinnedFile, Root};
+use maas_store::{Node, Op, PinnedFile, Root, UpgradeRequest};
 
 use fault::{Fault, Steps};
 use operator::Slot;
@@ -143,6 +143,14 @@ impl World {
     }
 
     pub fn boot_as(&mut self, application: String, attempt: i32, nonce: &str) -> usize {
+        // As the program of the submission does: it becomes the one that is asked for.
+        let path = Node::Upgrade.path(&root());
+        let asked = self.tree.get(&path).and_then(|(data, _)| UpgradeRequest::decode(&path, data).ok());
+        let asked = asked.filter(|asked| asked.application == application);
+        let (program, runner) = asked.map_or_else(
+            || ("hdfs://n/o".to_owned(), "hdfs://n/r".to_owned()),
+            |asked| (asked.programs.operator.url, asked.programs.runner.url),
+        );
         let settings = Settings {
             quorum: "zk".to_owned(),
             root: root(),
@@ -151,8 +159,10 @@ impl World {
             attempt: u32::try_from(attempt).unwrap(),
             host: "h".to_owned(),
             nonce: format!("{nonce}{}", self.slots.len()),
+            program,
+            refused: None,
             runner: LocalResource {
-                url: "hdfs://n/r".to_owned(),
+                url: runner,
                 size: 1,
                 timestamp: 1,
                 kind: ResourceKind::File,

@@ -20,9 +20,10 @@ pub use op::{CommitError, Done, Op, Refusal, Stat};
 pub use path::{Node, Root, RootError};
 pub use read::ReadError;
 pub use record::{
-    Endpoint, EpochRecord, Event, EventKind, EventRing, Exit, InstanceRecord, LeaderRecord, Phase, PinnedFile,
-    RecordError, Revision, RunnerReport, StopRequest, Stopping, SyncCondition, SyncDrift, SyncFault, SyncInventory,
-    SyncOwner, SyncRecord, SyncSpec, SyncStatus, Waiting, decode_status, encode_status,
+    Build, Endpoint, EpochRecord, Event, EventKind, EventRing, Exit, InstanceRecord, LeaderRecord, Phase, PinnedFile,
+    Programs, RecordError, RefusedUpgrade, Revision, RunnerReport, StopRequest, Stopping, SyncCondition, SyncDrift,
+    SyncFault, SyncInventory, SyncOwner, SyncRecord, SyncSpec, SyncStatus, UpgradeRequest, Waiting, decode_status,
+    encode_status,
 };
 pub use session::{ClientError, Config, OpenError, Store};
 pub use specs::{

@@ -113,6 +113,8 @@ pub enum Node {
     Leader,
     /// operator/stop
     Stop,
+    /// operator/upgrade
+    Upgrade,
     /// service/MODEL, Metron's
     MetronModel { model: ModelName },
     /// service/MODEL/CONTAINER, Metron's
@@ -158,6 +160,7 @@ impl Node {
             Self::Epoch => format!("{root}/operator/epoch"),
             Self::Leader => format!("{root}/operator/leader"),
             Self::Stop => format!("{root}/operator/stop"),
+            Self::Upgrade => format!("{root}/operator/upgrade"),
             Self::MetronModel { model } => format!("{root}/service/{model}"),
             Self::MetronInstance { model, container } => format!("{root}/service/{model}/{container}"),
         }
@@ -186,6 +189,7 @@ impl Node {
             ["operator", "epoch"] => Some(Self::Epoch),
             ["operator", "leader"] => Some(Self::Leader),
             ["operator", "stop"] => Some(Self::Stop),
+            ["operator", "upgrade"] => Some(Self::Upgrade),
             ["service", model] => Some(Self::MetronModel { model: model.parse().ok()? }),
             ["service", model, container] if !container.is_empty() => {
                 Some(Self::MetronInstance { model: model.parse().ok()?, container: (*container).to_owned() })
@@ -226,9 +230,13 @@ impl Node {
         let folder = |first: &str, namespace: &Namespace| Self::Folder(format!("{first}/{namespace}"));
         let kinded = |first: &str, namespace: &Namespace| Self::Folder(format!("{first}/{KIND}/{namespace}"));
         match self.clone() {
-            Self::Root | Self::Folder(_) | Self::Epoch | Self::Leader | Self::Stop | Self::MetronModel { .. } => {
-                Vec::new()
-            }
+            Self::Root
+            | Self::Folder(_)
+            | Self::Epoch
+            | Self::Leader
+            | Self::Stop
+            | Self::Upgrade
+            | Self::MetronModel { .. } => Vec::new(),
             Self::Spec { namespace, .. } => vec![kinded("specs", &namespace)],
             Self::Status { namespace, .. } => vec![kinded("status", &namespace)],
             Self::Events { namespace, .. } => vec![folder("events", &namespace)],

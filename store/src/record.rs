@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use maas_crd::{Iid, Status, Template};
+use maas_crd::{Iid, RemoteFile, Status, Template};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,11 @@ pub struct RecordError {
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    #[cfg(feature = "newer-records")]
+    if let Ok(serde_json::Value::Object(mut record)) = serde_json::to_value(value) {
+        record.insert("aLaterField".to_owned(), serde_json::json!({"of": ["a later build"]}));
+        return serde_json::Value::Object(record).to_string().into_bytes();
+    }
     // Only maps with keys other than texts fail, and there are none.
     serde_json::to_vec(value).unwrap_or_default()
 }
@@ -202,8 +207,37 @@ pub struct LeaderRecord {
     pub ready: bool,
     /// Its version.
     pub version: String,
+    /// Its programs.
+    #[serde(default)]
+    pub build: Build,
+    /// The request to upgrade that it was to make way for, and why it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedUpgrade>,
 }
 record!(LeaderRecord, "leader");
+
+/// The programs of a service, as files in HDFS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Build {
+    /// The operator.
+    pub operator: String,
+    /// The runner that it starts in new containers.
+    pub runner: String,
+}
+
+/// A request to upgrade that could not be followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedUpgrade {
+    /// The operator that was asked for.
+    pub operator: String,
+    /// When it was asked for, in milliseconds since the epoch.
+    pub requested_ms: i64,
+    /// Why.
+    pub why: String,
+}
+record!(RefusedUpgrade, "refusal of an upgrade");
 
 /// operator/stop: a request to drain every model and end the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,6 +249,43 @@ pub struct StopRequest {
     pub requested_ms: i64,
 }
 record!(StopRequest, "request to stop");
+
+/// operator/upgrade: the programs that an application is to run instead of those that it was submitted with. It stays, since
+/// YARN starts every attempt with the program of the submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpgradeRequest {
+    /// The application that is meant.
+    pub application: String,
+    /// What is asked for.
+    pub programs: Programs,
+    /// What an earlier request asked for and ran when this one was made; without it that was the submission's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Programs>,
+    /// When, in milliseconds since the epoch.
+    pub requested_ms: i64,
+}
+record!(UpgradeRequest, "request to upgrade");
+
+/// The programs of a service, as YARN localises them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Programs {
+    /// The operator.
+    pub operator: RemoteFile,
+    /// The runner that it starts in new containers.
+    pub runner: RemoteFile,
+}
+
+record!(Programs, "service's programs");
+
+impl Programs {
+    /// Their names.
+    #[must_use]
+    pub fn build(&self) -> Build {
+        Build { operator: self.operator.url.clone(), runner: self.runner.url.clone() }
+    }
+}
 
 /// revisions/…/N: a template, and the payload's files once they are pinned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -42,6 +42,21 @@ pub(crate) enum Service {
   maasctl service status                  # application, attempt, leader, models
   maasctl service status || maasctl service start")]
     Status,
+    /// Replace the operator of a running service; models serve on
+    #[command(after_help = "Examples:
+  maasctl service upgrade                        # to the programs beside maasctl
+  maasctl service upgrade --libexec /opt/maas-1  # to others, or back
+
+Containers that run keep their runner; new ones get the new one. A program that cannot run on the operator's node is
+refused there, and the present one goes on.")]
+    Upgrade {
+        /// Directory of maas-operator and maas-runner, if not maasctl's own
+        #[arg(long, value_name = "DIR", env = "MAAS_LIBEXEC")]
+        libexec: Option<PathBuf>,
+        /// How long to wait until the new operator works
+        #[arg(long, value_parser = duration, default_value = "60s", value_name = "DURATION")]
+        timeout: Duration,
+    },
     /// Drain every model and end the application; specs stay
     #[command(after_help = "Examples:
   maasctl service stop                    # waits until every model is drained

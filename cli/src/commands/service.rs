@@ -1,7 +1,8 @@
-//! `service start`, `status` and `stop`: the operator as a YARN application.
+//! `service start`, `status`, `upgrade` and `stop`: the operator as a YARN application.
 
 mod start;
 mod submission;
+mod upgrade;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::output::{self, age::age, object::timestamp};
 use crate::settings::{Settings, user};
 
 pub(crate) use start::{legacy_start, start};
+pub(crate) use upgrade::upgrade;
 
 /// How long one call to the ResourceManager may take.
 const CALL: Duration = Duration::from_secs(10);
@@ -142,6 +144,10 @@ pub(crate) async fn status(settings: &Settings) -> anyhow::Result<ExitCode> {
         None => ("<none>".to_owned(), false),
     };
     let since = format!("{} ({} ago)", timestamp(report.started_ms), age(report.started_ms, output::now_ms()));
+    let refused = known.leader.as_ref().and_then(|leader| leader.refused.as_ref());
+    if let Some(refused) = refused {
+        output::note(&format!("warning: the operator did not make way for {}: {}", refused.operator, refused.why));
+    }
     let lines = [
         ("Application", report.id.to_string()),
         ("State", state(report.state).to_owned()),
@@ -167,7 +173,8 @@ pub(crate) async fn stop(settings: &Settings, timeout: Duration) -> anyhow::Resu
         return Ok(ExitCode::SUCCESS);
     };
     let id = report.id;
-    request_stop(&store, id).await?;
+    let stop = StopRequest { application: id.to_string(), requested_ms: output::now_ms() };
+    request(&store, &Node::Stop, stop.encode()).await?;
     output::note(&format!("asked {id} to drain its models and end"));
     let begun = Instant::now();
     let mut heard = begun;
@@ -198,10 +205,9 @@ pub(crate) async fn stop(settings: &Settings, timeout: Duration) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Leaves the request in the tree; one that names an earlier application is replaced.
-async fn request_stop(store: &Store, id: ApplicationId) -> anyhow::Result<()> {
-    let data = StopRequest { application: id.to_string(), requested_ms: output::now_ms() }.encode();
-    let path = store.path(&Node::Stop);
+/// Leaves a request in the tree; an earlier one is replaced.
+async fn request(store: &Store, node: &Node, data: Vec<u8>) -> anyhow::Result<()> {
+    let path = store.path(node);
     let create = Op::Create { path: path.clone(), data: data.clone(), ephemeral: false };
     match store.commit(&[create]).await {
         Ok(_) => Ok(()),
@@ -209,6 +215,6 @@ async fn request_stop(store: &Store, id: ApplicationId) -> anyhow::Result<()> {
             store.commit(&[Op::Set { path, data, version: None }]).await?;
             Ok(())
         }
-        Err(error) => Err(error).context("the service was not asked to stop"),
+        Err(error) => Err(error).context("the service could not be asked"),
     }
 }

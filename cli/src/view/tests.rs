@@ -7,8 +7,8 @@ mod screens;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use maas_crd::{Condition, ConditionStatus, Iid, Name, Namespace, Status};
 use maas_store::{
-    Change, Endpoint, Event, EventKind, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Phase, Root, RunnerReport,
-    Stat, encode_status,
+    Build, Change, Endpoint, Event, EventKind, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Phase, Root,
+    RunnerReport, Stat, encode_status,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -50,7 +50,16 @@ impl View {
 
     fn leader(&mut self) {
         let (application, host, version) = ("application_1_0001".into(), "node1".into(), "0.1.0".into());
-        let record = LeaderRecord { epoch: 3, application, attempt: 1, host, ready: true, version };
+        let record = LeaderRecord {
+            epoch: 3,
+            application,
+            attempt: 1,
+            host,
+            ready: true,
+            version,
+            build: Build::default(),
+            refused: None,
+        };
         self.put(&Node::Leader, record.encode(), stat(1, 0));
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use maas_crd::{Iid, Name, Namespace, Status};
 use maas_e2e::Cluster;
 use maas_store::{
-    Config, Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Op, Phase, RunnerReport, Stat, Store,
+    Build, Config, Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Op, Phase, RunnerReport, Stat, Store,
     encode_status,
 };
 use tokio::runtime::Runtime;
@@ -123,6 +123,8 @@ impl Tree {
             host: "node1".into(),
             ready: true,
             version: "0.1.0".into(),
+            build: Build::default(),
+            refused: None,
         };
         self.plant(&Node::Leader, &record.encode());
     }

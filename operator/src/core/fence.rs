@@ -124,6 +124,8 @@ fn leader(settings: &Settings, epoch: u32, ready: bool) -> Vec<u8> {
         host: settings.host.clone(),
         ready,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        build: settings.build(),
+        refused: settings.refused.clone(),
     }
     .encode()
 }

@@ -1,11 +1,12 @@
 //! What the peers of an operator do to it: ZooKeeper, YARN, HDFS, runners, other operators, and hands in the tree.
 
 use hadoop_yarn::{ApplicationId, ContainerId};
+use maas_crd::RemoteFile;
 use maas_sim::fault::Fault;
 use maas_sim::runner::Runner;
 use maas_sim::yarn::Yarn;
 use maas_sim::{World, manifest, payload};
-use maas_store::{Op, Revision};
+use maas_store::{Op, Programs, Revision, UpgradeRequest};
 
 fn serving(replicas: u32) -> World {
     let mut world = World::new(&[4096, 4096]);
@@ -457,4 +458,42 @@ fn a_service_that_is_stopped_ends_well_whatever_fails_once() {
             stopped(vec![fault]);
         }
     }
+}
+
+// --- another build ----------------------------------------------------------------------------------------------------
+
+fn ask_for(world: &mut World, operator: &str, requested_ms: i64) {
+    let file = |url: &str| RemoteFile { url: url.to_owned(), size: 1, mtime_ms: 1 };
+    let request = UpgradeRequest {
+        application: world.yarn.application.to_string(),
+        programs: Programs { operator: file(operator), runner: file("hdfs://n/r") },
+        before: None,
+        requested_ms,
+    };
+    let (path, data) = ("/maas/operator/upgrade".to_owned(), request.encode());
+    let is_there = world.tree.get(&path).is_some();
+    world.write(&[if is_there {
+        Op::Set { path, data, version: None }
+    } else {
+        Op::Create { path, data, ephemeral: false }
+    }]);
+}
+
+#[test]
+fn an_operator_makes_way_for_another_build_once_and_its_containers_serve_on() {
+    let mut world = serving(2);
+    let before = containers(&world);
+    ask_for(&mut world, "hdfs://n/next", 1);
+    world.run_for(5_000);
+    world.settled(&[("dga", 2)]);
+    assert_eq!(world.slots.iter().filter_map(|slot| slot.exit).collect::<Vec<_>>(), [3], "{}", world.tail());
+    // The same again changes nothing; the first one again is a change.
+    ask_for(&mut world, "hdfs://n/next", 2);
+    world.run_for(5_000);
+    assert_eq!(world.slots.len(), 2, "{}", world.tail());
+    ask_for(&mut world, "hdfs://n/o", 3);
+    world.run_for(5_000);
+    world.settled(&[("dga", 2)]);
+    assert_eq!(world.slots.iter().filter_map(|slot| slot.exit).collect::<Vec<_>>(), [3, 3], "{}", world.tail());
+    assert_eq!(containers(&world), before);
 }

@@ -231,6 +231,8 @@ mod tests {
             host: "node1".into(),
             ready,
             version: version.into(),
+            build: maas_store::Build::default(),
+            refused: None,
         };
         Some((record, 0))
     }

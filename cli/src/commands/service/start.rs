@@ -137,7 +137,7 @@ async fn await_ready(store: &Store, rm: &Rm, id: ApplicationId, timeout: Duratio
     }
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.is_empty() { "no diagnostics".to_owned() } else { lines.join(" ").chars().take(2000).collect() }
 }

@@ -96,15 +96,24 @@ pub(super) struct Files {
     configuration: BTreeMap<String, FileInfo>,
 }
 
-/// Uploads each file once per content: what running containers use is never overwritten.
-pub(super) async fn upload(hdfs: &Hdfs, settings: &Settings, binaries: &Binaries, user: &str) -> anyhow::Result<Files> {
-    let home = format!("/user/{user}/.maas");
-    let (programs, configurations) = (format!("{home}/bin"), format!("{home}/conf"));
+/// Uploads operator and runner, in this order, once per content: what running containers use is never overwritten.
+pub(super) async fn upload_programs(
+    hdfs: &Hdfs,
+    binaries: &Binaries,
+    user: &str,
+) -> anyhow::Result<(FileInfo, FileInfo)> {
+    let programs = format!("/user/{user}/.maas/bin");
     let size = output::upload::size([binaries.operator.as_path(), binaries.runner.as_path()]);
     let uploading = async {
         tokio::try_join!(hdfs.upload_once(&binaries.operator, &programs), hdfs.upload_once(&binaries.runner, &programs))
     };
-    let (operator, runner) = output::upload::shown("operator and runner", size, || hdfs.sent(), uploading).await?;
+    Ok(output::upload::shown("operator and runner", size, || hdfs.sent(), uploading).await?)
+}
+
+/// Uploads what a submission needs.
+pub(super) async fn upload(hdfs: &Hdfs, settings: &Settings, binaries: &Binaries, user: &str) -> anyhow::Result<Files> {
+    let (operator, runner) = upload_programs(hdfs, binaries, user).await?;
+    let configurations = format!("/user/{user}/.maas/conf");
     let mut configuration = BTreeMap::new();
     for name in CONFIGURATION {
         let path = settings.conf_dir()?.join(name);
@@ -124,12 +133,12 @@ impl Wanted {
         user: &str,
         files: Files,
     ) -> anyhow::Result<Submission> {
-        let runner = RemoteFile { url: files.runner.url, size: files.runner.size, mtime_ms: files.runner.mtime_ms };
         let launch = OperatorLaunch {
+            operator: files.operator.url.clone(),
             quorum: settings.quorum.clone(),
             root: settings.root.to_string(),
             session_timeout_ms: SESSION_TIMEOUT_MS,
-            runner,
+            runner: remote(files.runner),
             user: user.to_owned(),
             env: self.model_env.clone(),
         };
@@ -158,6 +167,10 @@ impl Wanted {
             ..Submission::default()
         })
     }
+}
+
+pub(super) fn remote(file: FileInfo) -> RemoteFile {
+    RemoteFile { url: file.url, size: file.size, mtime_ms: file.mtime_ms }
 }
 
 fn local(file: FileInfo) -> LocalResource {
