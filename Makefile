@@ -62,9 +62,14 @@ seeded-bugs: tools
 fuzz: tools
 	@CARGO="$(CARGO)" fuzz/run.sh
 
-# The same with an operator that ends at an effect of choice.
+# The same with an operator that ends at an effect of choice; in next/, one of those as a later build would be; in dynamic/, a
+# runner that a library can be loaded into.
 failpoints: build
-	@mkdir -p target/failpoints
+	@mkdir -p target/failpoints/next target/failpoints/dynamic
+	$(CARGO) build --release --locked -p maas-runner
+	@install -m 755 target/release/maas-runner target/failpoints/dynamic/
+	$(CARGO) build --release --locked -p maas-operator --features fail-points,maas-store/newer-records
+	@install -m 755 target/release/maas-operator $(BIN)/maas-runner target/failpoints/next/
 	$(CARGO) build --release --locked -p maas-operator --features fail-points
 	@install -m 755 $(BIN)/* target/failpoints/ && install -m 755 target/release/maas-operator target/failpoints/
 

@@ -9,6 +9,7 @@ use maas_crd::{Name, Namespace};
 use maas_e2e::{Cluster, ClusterBuilder, Protocol, Proxy};
 use maas_hdfs::Hdfs;
 use maas_store::{Config, Node, Op, Store, create_spec, delete_spec, get_spec, update_spec};
+use rustix::process::Signal;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -57,7 +58,7 @@ pub(crate) struct Bed {
     quorum: String,
     /// Ended with the bed.
     tasks: Vec<AbortHandle>,
-    bin: PathBuf,
+    pub(crate) bin: PathBuf,
     /// The operator's test build, when it was made.
     pub(crate) has_fail_points: bool,
 }
@@ -287,15 +288,25 @@ impl Bed {
         Ok((model.with_context(|| format!("no process in {}", endpoint.container))?, instance, endpoint.url))
     }
 
-    /// Index of a NodeManager with runners and without the operator.
-    pub(crate) fn node_to_harm(&self) -> anyhow::Result<usize> {
+    /// Index of a NodeManager with runners and without the operator. YARN may have put them all on one: the operator is killed
+    /// then until an attempt of it stands elsewhere.
+    pub(crate) async fn node_to_harm(&self) -> anyhow::Result<usize> {
         let dir = self.cluster.dir();
-        let spared = self.operator()?.node(dir).context("the operator's node")?;
-        let runners = self.processes(Role::Runner);
-        let harmed = runners.iter().filter_map(|runner| runner.node(dir)).find(|node| *node != spared);
-        let name = harmed.context("every runner stands beside the operator")?;
-        let number: usize = name.trim_start_matches("nm").parse()?;
-        Ok(number - 1)
+        for _ in 0..16 {
+            let operator = self.operator()?;
+            let spared = operator.node(dir).context("the operator's node")?;
+            let runners = self.processes(Role::Runner);
+            if let Some(name) = runners.iter().filter_map(|runner| runner.node(dir)).find(|node| *node != spared) {
+                let number: usize = name.trim_start_matches("nm").parse()?;
+                return Ok(number - 1);
+            }
+            let epoch = self.epoch().context("no operator is ready")?;
+            procs::send(operator.pid, Signal::KILL)?;
+            self.next_operator(epoch).await?;
+            // Two ends within a second would end the application.
+            tokio::time::sleep(Duration::from_millis(1200)).await;
+        }
+        anyhow::bail!("every runner stands beside the operator")
     }
 
     /// Address of a NodeManager, as in the URLs of what runs there.

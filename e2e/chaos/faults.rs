@@ -1,5 +1,6 @@
 //! The faults, in the order in which they are tried.
 
+mod clock;
 mod decommission;
 mod ensemble;
 mod hdfs;
@@ -122,14 +123,13 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("F23", "cluster-full", 5.0, |bed| Box::pin(yarn::full(bed))),
     fault("F25", "node-decommissioning", 30.0, |bed| Box::pin(decommission::in_time(bed))),
     harmful(fault("F25", "node-decommissioned", 15.0, |bed| Box::pin(decommission::at_once(bed)))),
-    skipped("F26", "clock-jump", "needs-libfaketime"),
     fault("F28", "spec-unreadable", 1.0, |bed| Box::pin(specs::unreadable(bed))),
     // 800 processes of the command line on two cores, under load.
     fault("F29", "16-writers-50-edits", 180.0, |bed| Box::pin(specs::many_writers(bed))),
     fault("F30", "foreign-nodes", 5.0, |bed| Box::pin(specs::foreign_nodes(bed))),
     fault("F30", "epoch-deleted", 10.0, |bed| Box::pin(specs::epoch_deleted(bed))),
     fault("F31", "oversized-spec", 5.0, |bed| Box::pin(specs::oversized(bed))),
-    skipped("F32", "10000-models", "runs-in-simulation"),
+    skipped("F32", "10000-models", "measured-by-make-bench"),
     harmful(fault("F33", "node-sick", 15.0, |bed| Box::pin(yarn::node_sick(bed)))),
     fault("F34", "rm-answer-torn", 10.0, |bed| Box::pin(yarn::scheduler_weather(bed, Weather::Tear))),
     fault("F34", "rm-answer-garbled", 10.0, |bed| Box::pin(yarn::scheduler_weather(bed, Weather::Garble))),
@@ -138,7 +138,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     }),
     skipped("F35", "kerberos", "not-built"),
     fault("F36", "two-services", 60.0, |bed| Box::pin(operator::two_services(bed))),
-    skipped("F37", "upgrade", "needs-a-second-build"),
+    fault("F26", "clock-jump", 10.0, |bed| Box::pin(clock::jumps(bed))),
+    fault("F37", "upgrade", 8.0, |bed| Box::pin(operator::upgraded(bed))),
     fault("F27", "tokens-rolled", 15.0, |bed| Box::pin(yarn::tokens_rolled(bed))),
     harmful(fault("F4", "operator-given-up", 5.0, |bed| Box::pin(operator::given_up(bed)))),
     harmful(fault("F13", "rm-forgets", 15.0, |bed| Box::pin(yarn::resource_manager_forgets(bed)))),

@@ -34,7 +34,7 @@ struct Nothing {}
 
 /// In time: what runs there runs on until it has moved, instance by instance, and no call fails.
 pub(crate) async fn in_time(bed: &Bed) -> anyhow::Result<Step> {
-    let node = bed.node_to_harm()?;
+    let node = bed.node_to_harm().await?;
     let since = Instant::now();
     exclude(bed, Some(node), How::InTime).await?;
     let moved = super::yarn::elsewhere(bed, node).await;
@@ -47,7 +47,7 @@ pub(crate) async fn in_time(bed: &Bed) -> anyhow::Result<Step> {
 
 /// At once: its containers end with it, and are replaced elsewhere.
 pub(crate) async fn at_once(bed: &Bed) -> anyhow::Result<Step> {
-    let node = bed.node_to_harm()?;
+    let node = bed.node_to_harm().await?;
     exclude(bed, Some(node), How::AtOnce).await?;
     let took = super::yarn::elsewhere(bed, node).await;
     let left = |bed: &Bed| bed.cluster.node_manager(node).pid().is_none();

@@ -139,6 +139,44 @@ pub(crate) async fn two_services(bed: &Bed) -> anyhow::Result<Step> {
     Ok(Step::Since(since))
 }
 
+/// F37: another build and back, each reading what the other wrote; killed as it is asked for, and once it runs.
+pub(crate) async fn upgraded(bed: &Bed) -> anyhow::Result<Step> {
+    let next = bed.bin.join("next");
+    if !next.join("maas-operator").exists() {
+        return Ok(Step::Skipped("needs-make-failpoints"));
+    }
+    let runners = pids(bed, Role::Runner);
+    let mut worst = Duration::ZERO;
+    for programs in [&next, &bed.bin] {
+        for again in [false, true] {
+            let since = Instant::now();
+            let directory = programs.to_string_lossy();
+            let args = ["service", "upgrade", "--libexec", &directory];
+            let (good, said) = if again {
+                // The next attempt becomes the same program by itself.
+                kill(bed).await?;
+                bed.ctl(&args).await?
+            } else {
+                // Asked while none is there, or one that is too young to leave.
+                send(bed.operator()?.pid, Signal::KILL)?;
+                bed.ctl(&args).await?
+            };
+            if !good || again != said.contains("already") {
+                bed.findings.add(format!("service upgrade --libexec {directory}: {said}"));
+            }
+            worst = worst.max(since.elapsed());
+            kept(bed, &runners);
+            pause(APART).await;
+        }
+        // What the other wrote is worked with.
+        for replicas in [3, 2] {
+            bed.scale("two", replicas).await?;
+            settled(bed).await?;
+        }
+    }
+    Ok(Step::Took(worst))
+}
+
 /// Runners that an operator's end must not touch.
 fn kept(bed: &Bed, before: &[u32]) {
     let now = pids(bed, Role::Runner);

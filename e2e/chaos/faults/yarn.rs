@@ -15,7 +15,7 @@ const ALL: usize = 5;
 
 /// F8: the node's containers live on, unknown to anybody: replaced elsewhere, and they leave.
 pub(crate) async fn node_manager_killed(bed: &Bed) -> anyhow::Result<Step> {
-    let node = bed.node_to_harm()?;
+    let node = bed.node_to_harm().await?;
     let since = Instant::now();
     bed.cluster.node_manager(node).kill()?;
     let took = elsewhere(bed, node).await?;
@@ -30,7 +30,7 @@ pub(crate) async fn node_manager_killed(bed: &Bed) -> anyhow::Result<Step> {
 /// F9: a host that says nothing any more, and closes nothing: all its processes are stopped. No client calls it after the
 /// session timeout; and when it runs on, what it held leaves.
 pub(crate) async fn host_silent(bed: &Bed) -> anyhow::Result<Step> {
-    let node = bed.node_to_harm()?;
+    let node = bed.node_to_harm().await?;
     let host = url_of(bed, node);
     let since = Instant::now();
     bed.cluster.node_manager(node).pause()?;
@@ -53,7 +53,7 @@ pub(crate) async fn host_silent(bed: &Bed) -> anyhow::Result<Step> {
 
 /// F10: with recovery; nothing is unpublished or started anew.
 pub(crate) async fn node_manager_restart(bed: &Bed) -> anyhow::Result<Step> {
-    let node = bed.node_to_harm()?;
+    let node = bed.node_to_harm().await?;
     let state = |bed: &Bed| (bed.view.borrow().endpoints(), bed.processes(Role::Runner).len());
     let before = state(bed);
     bed.cluster.node_manager(node).restart().await?;
@@ -154,7 +154,7 @@ pub(crate) async fn tokens_rolled(bed: &Bed) -> anyhow::Result<Step> {
 
 /// F33: a node calls itself sick: what runs there is moved.
 pub(crate) async fn node_sick(bed: &Bed) -> anyhow::Result<Step> {
-    let node = bed.node_to_harm()?;
+    let node = bed.node_to_harm().await?;
     let sick = bed.scratch.path().join(format!("sick-conf-nm{}", node + 1));
     std::fs::write(&sick, "ERROR disks are full\n")?;
     let took = elsewhere(bed, node).await;
