@@ -99,4 +99,31 @@ impl Node {
             }
         }
     }
+
+    /// The first call of a function below this part whose name is of the kind, and its column.
+    pub(crate) fn first_call(&self, wanted: &dyn Fn(&str) -> bool) -> Option<(usize, &str)> {
+        match &self.what {
+            What::Literal(_) | What::Variable(_) | What::Exists(_) => None,
+            What::Call(name, _) if wanted(name) => Some((self.column, name)),
+            What::Not(inner) => inner.first_call(wanted),
+            What::Logic(joined, last) => {
+                joined.iter().find_map(|(node, _)| node.first_call(wanted)).or_else(|| last.first_call(wanted))
+            }
+            What::Compare(_, left, right) | What::In { needle: left, haystack: right, .. } => {
+                left.first_call(wanted).or_else(|| right.first_call(wanted))
+            }
+            What::Compute(first, others) => {
+                first.first_call(wanted).or_else(|| others.iter().find_map(|(_, node)| node.first_call(wanted)))
+            }
+            What::Choose(cases, other) => {
+                let cases = cases.iter().flat_map(|(condition, value)| [condition, value]);
+                cases.chain([&**other]).find_map(|node| node.first_call(wanted))
+            }
+            What::List(nodes) | What::Call(_, nodes) => nodes.iter().find_map(|node| node.first_call(wanted)),
+            What::Map(entries) => {
+                entries.iter().find_map(|(key, value)| key.first_call(wanted).or_else(|| value.first_call(wanted)))
+            }
+            What::Lambda(_, body) => body.first_call(wanted),
+        }
+    }
 }

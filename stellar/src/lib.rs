@@ -55,6 +55,17 @@ impl Expression {
         &self.variables
     }
 
+    /// Whether all functions that it calls are there, also those that an evaluation might never reach.
+    ///
+    /// # Errors
+    /// One is not: where, and which.
+    pub fn check(&self, functions: &Functions) -> Result<(), EvaluateError> {
+        match self.root.first_call(&|name| functions.get(name).is_none()) {
+            Some((column, name)) => Err(EvaluateError { column, reason: functions.unknown(name) }),
+            None => Ok(()),
+        }
+    }
+
     /// Evaluates it. A variable that `variables` does not know is null.
     ///
     /// # Errors
