@@ -11,7 +11,7 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema docs man tools clean
+.PHONY: demo test lint bench verify build pipeline failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema docs man tools clean
 
 demo: build
 	@e2e/demo.sh
@@ -37,6 +37,12 @@ build: tools
 	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile runner --locked -p maas-runner --target $(HOST) --target-dir $(STATIC)
 	@install -m 755 target/release/maasctl target/release/maas-operator target/release/cluster cli/bin/maas_service.sh cli/bin/maas_deploy.sh $(STATIC)/$(HOST)/runner/maas-runner $(BIN)
 	@$(BIN)/cluster fetch
+
+# The squid pipeline beside the rest; apart, because of Kafka's client in C.
+pipeline: tools
+	@mkdir -p $(BIN)
+	$(CARGO) build --release --locked -p maas-pipeline
+	@install -m 755 target/release/maas-pipeline examples/squid/bin/zk_load_configs.sh examples/squid/bin/start_parser_topology.sh $(BIN)
 
 # Real faults on real daemons, one after another or (SOAK_SECONDS, CHAOS_SEED) overlapping; FAULTS="F11 zk-restart" for some.
 chaos: failpoints

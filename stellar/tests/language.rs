@@ -24,6 +24,29 @@ fn error(text: &str) -> String {
 }
 
 #[test]
+fn a_call_of_what_is_not_there_is_found_wherever_it_stands() {
+    for (text, column) in [
+        ("NOPE()", 1),
+        ("true or NOPE()", 9),
+        ("if NOPE() then 1 else 2", 4),
+        ("n > 5 ? 1 : NOPE()", 13),
+        ("MAP([1], x -> NOPE(x))", 15),
+        ("TO_UPPER(NOPE())", 10),
+        ("{NOPE(): 1}", 2),
+        ("1 + 2 * NOPE()", 9),
+        ("not(NOPE())", 5),
+        ("match { n > 5 => NOPE(), default => 1 }", 18),
+        ("1 in [NOPE()]", 7),
+    ] {
+        let error = Expression::parse(text).unwrap().check(&Functions::standard()).unwrap_err();
+        assert_eq!((error.column, error.reason.as_str()), (column, "there is no function NOPE"), "{text}");
+    }
+    let good = Expression::parse("MAP([n, 1], x -> TO_STRING(x))").unwrap();
+    assert_eq!(good.check(&Functions::standard()), Ok(()));
+    assert!(good.check(&Functions::none()).is_err());
+}
+
+#[test]
 fn an_error_names_the_place_and_the_reason() {
     for (text, expected) in [
         ("", "column 1: expected a value, found the end"),

@@ -204,7 +204,7 @@ mod tests {
     fn only_alerts_are_judged() {
         let triage = Triage { rules: vec![rule(None, "x == 1", "100", None)], ..Triage::default() };
         let x = ("x", Value::from(1));
-        assert_eq!(judged(&triage, &[x.clone()]).unwrap(), "x=1 ");
+        assert_eq!(judged(&triage, std::slice::from_ref(&x)).unwrap(), "x=1 ");
         assert_eq!(judged(&triage, &[x.clone(), ("is_alert", "false".into())]).unwrap(), "x=1 ");
         let alert =
             "is_alert=true threat.triage.level=100.0 threat.triage.rules.0.score=100 threat.triage.score=100.0 x=1 ";

@@ -1,5 +1,8 @@
 //! Configs and messages without any daemon: what the seed's page has, what is refused and in which words.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(missing_docs)]
+
 use std::collections::BTreeMap;
 
 use maas_pipeline::config::{COMMON, Files, Kind, ModelDown, PatternFiles, Place, Plan, check, pattern_paths, plan};
