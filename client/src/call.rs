@@ -128,6 +128,20 @@ impl Client {
         self.inner.view.load().choose(wanted, self.inner.options.choice, self.now_ms(), &[]).cloned()
     }
 
+    /// The error of a call that finds nothing live.
+    #[must_use]
+    pub fn no_endpoint(&self, wanted: Wanted<'_>) -> CallError {
+        let version = wanted.version.map(|version| format!(" {version}")).unwrap_or_default();
+        let wanted = format!("{}{version} in {}", wanted.model, wanted.namespace);
+        CallError::NoEndpoint { wanted, stale: self.is_stale() }
+    }
+
+    /// How calls are made.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
     /// What this client did so far.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
@@ -137,7 +151,7 @@ impl Client {
     }
 
     /// Asks a model by GET, with the query exactly as Metron's `MAAS_MODEL_APPLY` sends it. An argument without a value is
-    /// sent by its name alone. `function` is a published one, or a path.
+    /// sent by its name alone. `function` is a published one, or a path; with a slash at its start it is always a path.
     ///
     /// A try that fails on one instance is repeated once on another. Dropped, the call is given up.
     ///
@@ -224,11 +238,7 @@ impl Client {
             last = Some(error);
             tried.push(target);
         }
-        Err(last.unwrap_or_else(|| {
-            let version = wanted.version.map(|version| format!(" {version}")).unwrap_or_default();
-            let wanted = format!("{}{version} in {}", wanted.model, wanted.namespace);
-            CallError::NoEndpoint { wanted, stale: self.is_stale() }
-        }))
+        Err(last.unwrap_or_else(|| self.no_endpoint(wanted)))
     }
 }
 

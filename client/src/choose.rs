@@ -20,19 +20,33 @@ pub struct Wanted<'a> {
     pub model: &'a str,
     /// Its version; none: the newest that has a live endpoint.
     pub version: Option<&'a str>,
+    /// The URL of the instance to ask first, while it lives and did not fail lately; none: any.
+    pub first: Option<&'a str>,
 }
 
 impl<'a> Wanted<'a> {
     /// The newest live version of a model of the namespace `default`.
     #[must_use]
     pub fn newest(model: &'a str) -> Self {
-        Self { namespace: "default", model, version: None }
+        Self { namespace: "default", model, version: None, first: None }
     }
 
     /// Just this version of it.
     #[must_use]
     pub fn version(self, version: &'a str) -> Self {
         Self { version: Some(version), ..self }
+    }
+
+    /// The same of another namespace.
+    #[must_use]
+    pub fn of(self, namespace: &'a str) -> Self {
+        Self { namespace, ..self }
+    }
+
+    /// This instance of it before others.
+    #[must_use]
+    pub fn first(self, url: &'a str) -> Self {
+        Self { first: Some(url), ..self }
     }
 }
 
@@ -176,6 +190,11 @@ impl View {
         let is_free = |target: &Arc<Target>| !without.iter().any(|other| Arc::ptr_eq(other, target));
         let good = |target: &&Arc<Target>| is_free(target) && !target.is_ejected(now_ms);
         let one = |number: usize| targets.get(number).filter(good);
+        if let Some(url) = wanted.first
+            && let Some(named) = targets.iter().find(|target| target.endpoint.url == url).filter(good)
+        {
+            return Some(named);
+        }
         let first = match targets.len() {
             0 => return None,
             1 => one(0),

@@ -85,8 +85,9 @@ impl CallError {
         }
     }
 
-    /// Whether it tells against the instance. A 4xx tells against the caller.
-    pub(crate) fn is_the_instances(&self) -> bool {
+    /// Whether it tells against the instance, or against there being none, so that it may pass. A 4xx tells against the caller.
+    #[must_use]
+    pub fn is_the_instances(&self) -> bool {
         !matches!(self, Self::Status { status, .. } if *status < 500)
     }
 }

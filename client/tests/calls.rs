@@ -1,156 +1,19 @@
 //! The client against a real ZooKeeper and models of every bad manner.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-use std::collections::BTreeMap;
+mod support;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use maas_client::{CallError, Client, Options, Wanted};
-use maas_e2e::Cluster;
-use maas_store::{Config, Endpoint, Op, Store};
+use maas_client::{Client, Wanted};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-
-/// What a model does with a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Manner {
-    Good,
-    Garbage,
-    List,
-    Huge,
-    Silent,
-    Failing,
-    Half,
-    Elsewhere,
-    Refusing,
-}
-
-/// A model: where it listens, and how often it was asked.
-struct Model {
-    url: String,
-    asked: Arc<AtomicUsize>,
-    last: Arc<std::sync::Mutex<String>>,
-}
-
-async fn model(manner: Manner) -> Model {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, last) = (Arc::new(AtomicUsize::new(0)), Arc::new(std::sync::Mutex::new(String::new())));
-    let model = Model { url, asked: asked.clone(), last: last.clone() };
-    if manner == Manner::Refusing {
-        return model;
-    }
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let (asked, last) = (asked.clone(), last.clone());
-            tokio::spawn(async move {
-                let mut request = Vec::new();
-                loop {
-                    let mut part = [0; 4096];
-                    let read = stream.read(&mut part).await.unwrap_or(0);
-                    if read == 0 {
-                        return;
-                    }
-                    request.extend(&part[..read]);
-                    let text = String::from_utf8_lossy(&request).into_owned();
-                    let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-                    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-                    if body.len() < length.map_or(0, |length| length.parse().unwrap()) {
-                        continue;
-                    }
-                    asked.fetch_add(1, Ordering::SeqCst);
-                    *last.lock().unwrap() = text.clone();
-                    request.clear();
-                    let (status, more, body) = match manner {
-                        Manner::Good => ("200 OK", "", r#"{"is_malicious": "legit"}"#.to_owned()),
-                        Manner::Garbage => ("200 OK", "", "<html>\u{1b}[2J".to_owned()),
-                        Manner::List => ("200 OK", "", "[1]".to_owned()),
-                        Manner::Huge => ("200 OK", "", format!("{{\"a\": \"{}\"}}", "x".repeat(100_000))),
-                        Manner::Failing => ("500 Oh", "", "no\nidea".to_owned()),
-                        Manner::Elsewhere => ("302 Found", "location: http://example.com/\r\n", String::new()),
-                        Manner::Half => {
-                            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"is").await;
-                            return;
-                        }
-                        Manner::Silent | Manner::Refusing => std::future::pending().await,
-                    };
-                    let answer = format!("HTTP/1.1 {status}\r\n{more}content-length: {}\r\n\r\n{body}", body.len());
-                    if stream.write_all(answer.as_bytes()).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    model
-}
-
-struct Bed {
-    cluster: Cluster,
-    store: Store,
-    client: Client,
-}
-
-impl Bed {
-    async fn make() -> Self {
-        let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
-        let store = Store::open(Config::new(cluster.quorum())).await.unwrap();
-        store.init().await.unwrap();
-        let options = Options { deadline: Duration::from_secs(2), longest_answer: 10_000, ..Options::default() };
-        // While nothing is published at all, it is ready too.
-        let client = Client::open(Config::new(cluster.quorum()), options).await.unwrap();
-        Self { cluster, store, client }
-    }
-
-    /// Publishes, and waits until the client knows.
-    async fn publish(&self, model: &str, version: &str, number: u32, url: &str) -> String {
-        let endpoint = Endpoint {
-            url: url.to_owned(),
-            functions: BTreeMap::from([("apply".to_owned(), "apply".to_owned())]),
-            model: model.to_owned(),
-            version: version.to_owned(),
-            revision: 1,
-            container: format!("container_{number}"),
-            since_ms: 0,
-        };
-        let create = |path: &str, data: Vec<u8>| Op::Create { path: path.to_owned(), data, ephemeral: false };
-        let name = format!("/maas/endpoints/default/{model}-{version}");
-        for folder in ["/maas/endpoints/default", &name] {
-            // It may be there.
-            let _ = self.store.commit(&[create(folder, Vec::new())]).await;
-        }
-        let path = format!("{name}/1-{number}");
-        self.store.commit(&[create(&path, endpoint.encode())]).await.unwrap();
-        let wanted = Wanted::newest(model).version(version);
-        self.until(|client| client.view().targets(wanted).iter().any(|target| target.endpoint().url == url)).await;
-        path
-    }
-
-    async fn retire(&self, path: &str) {
-        self.store.commit(&[Op::Delete { path: path.to_owned(), version: None }]).await.unwrap();
-    }
-
-    async fn until(&self, good: impl Fn(&Client) -> bool) {
-        let mut client = self.client.clone();
-        let seen = async {
-            while !good(&client) {
-                client.changed().await;
-            }
-        };
-        assert!(tokio::time::timeout(Duration::from_secs(60), seen).await.is_ok(), "{:?}", self.client.view());
-    }
-
-    async fn get(&self, model: &str) -> Result<serde_json::Map<String, serde_json::Value>, CallError> {
-        self.client.apply(Wanted::newest(model), "apply", &[("host", Some("yahoo.com"))]).await
-    }
-}
+use support::{Bed, LONG, Manner, model};
 
 #[tokio::test]
 async fn endpoints_are_pushed_and_stay_while_zookeeper_is_away() {
-    let bed = Bed::make().await;
+    let bed = Bed::make(LONG).await;
     let none = bed.get("dga").await.unwrap_err();
     assert_eq!(none.to_string(), "no live endpoint of dga in default");
     let (old, new) = (model(Manner::Good).await, model(Manner::Good).await);
@@ -181,7 +44,7 @@ async fn endpoints_are_pushed_and_stay_while_zookeeper_is_away() {
 
 #[tokio::test]
 async fn what_answers_badly_is_named_and_beside_a_good_one_not_noticed() {
-    let bed = Bed::make().await;
+    let bed = Bed::make(Duration::from_secs(2)).await;
     for (number, (manner, says)) in (0..).zip([
         (Manner::Garbage, "gave no usable answer: it is no JSON"),
         (Manner::List, "gave no usable answer: it is no JSON object"),
@@ -226,7 +89,7 @@ async fn what_answers_badly_is_named_and_beside_a_good_one_not_noticed() {
 
 #[tokio::test]
 async fn calls_do_not_fail_while_instances_come_and_go() {
-    let bed = Bed::make().await;
+    let bed = Bed::make(LONG).await;
     let mut live = Vec::new();
     for number in 0..3 {
         let one = model(Manner::Good).await;
