@@ -55,7 +55,8 @@ fn look(proc: &Path, dir: &Path) -> Option<Process> {
     }
     let role = match () {
         () if line.contains("maas-operator") => Role::Operator,
-        () if line.contains("maas-runner") => Role::Runner,
+        // What guards it has no argument.
+        () if line.contains("maas-runner\0supervise") => Role::Runner,
         () if line.contains("dga.py") => Role::Model,
         () => return None,
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use maas_e2e::Cluster;
 use serde_json::Value;
-use support::{Maas, fresh, http, manifest, until};
+use support::{Maas, RUNNER, fresh, http, manifest, until};
 
 /// The service runs as somebody whom HDFS may refuse; root it would not.
 const SERVICE_USER: &str = "alice";
@@ -273,10 +273,7 @@ async fn whatever_is_wrong_with_a_model_is_said_and_harms_no_other() {
     let mut delete = vec!["delete", "--wait", "--timeout", "60s", "changes"];
     delete.extend(names.iter().filter(|name| **name != "deaf"));
     maas.ctl(&delete).good();
-    assert!(
-        until(Duration::from_secs(20), || maas.pids("maas-runner").len() == 1),
-        "only the good model's runner is left"
-    );
+    assert!(until(Duration::from_secs(20), || maas.pids(RUNNER).len() == 1), "only the good model's runner is left");
     assert!(maas.pids("sleep 1000").is_empty(), "no process of a removed model is left");
     assert_eq!(maas.endpoints(), endpoint, "the good model was neither restarted nor moved");
     let instances: Value = serde_json::from_str(&maas.ctl(&["get", "instances", "good", "-o", "json"]).good()).unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use maas_store::{Node, Op};
 use serde_json::Value;
-use support::{Maas, http, kill, manifest, until};
+use support::{Maas, RUNNER, http, kill, manifest, until};
 
 const MANIFEST: &str = "apiVersion: maas/v1\nkind: ModelDeployment\nmetadata: {name: NAME}\nspec:\n  model: {name: MODEL, version: VERSION}\n  replicas: REPLICAS\n  payload: {path: /user/root/x}\n  resources: {memory: MEMORY}\n";
 
@@ -266,5 +266,5 @@ fn runner(maas: &Maas, instance: &str) -> u32 {
     let said: Value = serde_json::from_str(&maas.ctl(&["get", "instances", instance, "-o", "json"]).good()).unwrap();
     let container = said["runner"]["container"].as_str().unwrap().to_owned();
     let of = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.ends_with(&container));
-    maas.pids("maas-runner").into_iter().find(of).expect("its runner")
+    maas.pids(RUNNER).into_iter().find(of).expect("its runner")
 }

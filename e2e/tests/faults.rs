@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use maas_e2e::Cluster;
-use support::{Maas, kill, manifest, until};
+use support::{Maas, RUNNER, kill, manifest, until};
 
 /// Calls every endpoint, each call on a connection of its own, about 200 times a second, until it is ended.
 struct Caller {
@@ -98,7 +98,7 @@ async fn what_serves_serves_on_through_every_fault() {
 
     // The operator is killed, five times.
     let before = (containers(&maas), urls(&maas));
-    let processes = |maas: &Maas| (maas.pids("maas-runner"), maas.pids("dga.py"));
+    let processes = |maas: &Maas| (maas.pids(RUNNER), maas.pids("dga.py"));
     let running = processes(&maas);
     let caller = Caller::start(before.1.clone());
     for _ in 0..5 {
@@ -135,9 +135,9 @@ async fn what_serves_serves_on_through_every_fault() {
     assert!(containers(&maas).is_superset(&before.0), "containers were kept");
 
     // The one that is wanted no longer has left.
-    assert!(until(Duration::from_secs(20), || maas.pids("maas-runner").len() == 3));
+    assert!(until(Duration::from_secs(20), || maas.pids(RUNNER).len() == 3));
     // A runner's session expires while it is stopped: its endpoint goes, and comes back once.
-    let runner = maas.pids("maas-runner")[0];
+    let runner = maas.pids(RUNNER)[0];
     let (count, running, listed) = (maas.endpoints().len(), processes(&maas), maas.endpoints());
     signal(runner, rustix::process::Signal::STOP);
     assert!(until(Duration::from_secs(20), || maas.endpoints().len() == count - 1), "the endpoint did not go");
@@ -150,10 +150,10 @@ async fn what_serves_serves_on_through_every_fault() {
 
     // A runner is killed: the NodeManager ends its model, and another instance comes.
     let models = maas.pids("dga.py").len();
-    let victim = maas.pids("maas-runner")[0];
+    let victim = maas.pids(RUNNER)[0];
     kill(victim);
     let replaced = until(Duration::from_secs(30), || {
-        let runners = maas.pids("maas-runner");
+        let runners = maas.pids(RUNNER);
         !runners.contains(&victim) && runners.len() == count && maas.endpoints().len() == count
     });
     assert!(replaced, "the killed runner was not replaced");
@@ -201,11 +201,7 @@ async fn what_serves_serves_on_through_every_fault() {
         urls(&maas),
         maas.ctl(&["describe", "model", "one"]).out
     );
-    assert!(
-        until(Duration::from_secs(60), || maas.pids("maas-runner").len() == 4),
-        "orphans stay: {:?}",
-        maas.pids("maas-runner")
-    );
+    assert!(until(Duration::from_secs(60), || maas.pids(RUNNER).len() == 4), "orphans stay: {:?}", maas.pids(RUNNER));
     maas.ctl(&["service", "stop"]).good();
 }
 

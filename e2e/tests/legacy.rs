@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use maas_e2e::Cluster;
-use support::{Maas, Said, http, mock_dga, until};
+use support::{Maas, RUNNER, Said, http, mock_dga, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_seeds_words_do_what_its_page_says() {
@@ -159,7 +159,7 @@ async fn many_side_by_side(maas: &Maas, add_as: &(impl Fn(&str, &str, &str, &[&s
         let said: Vec<String> = all.into_iter().map(|one| one.join().unwrap()).collect();
         assert_eq!(said.iter().filter(|one| one.contains("none left")).count(), 2, "{said:?}");
     });
-    assert!(until(Duration::from_secs(30), || maas.pids("maas-runner").len() == 3), "{:?}", maas.pids("maas-runner"));
+    assert!(until(Duration::from_secs(30), || maas.pids(RUNNER).len() == 3), "{:?}", maas.pids(RUNNER));
     assert_eq!(maas.ready("dga-9.0"), None);
     uploads_left(maas, 1).await;
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Maas, bin, http, kill, manifest, until};
+use support::{Maas, RUNNER, bin, http, kill, manifest, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_becomes_endpoints_and_goes_without_a_trace() {
@@ -21,7 +21,7 @@ async fn a_manifest_becomes_endpoints_and_goes_without_a_trace() {
     kill(maas.pids("dga.py")[0]);
     assert!(until(std::time::Duration::from_secs(20), || maas.endpoints() != before));
     maas.until_ready("dga", "2/2");
-    kill(maas.pids("maas-runner")[0]);
+    kill(maas.pids(RUNNER)[0]);
     assert!(until(std::time::Duration::from_secs(20), || maas.endpoints().iter().any(|(i, _)| i.ends_with("1-3"))));
     maas.until_ready("dga", "2/2");
 
@@ -29,11 +29,11 @@ async fn a_manifest_becomes_endpoints_and_goes_without_a_trace() {
 
     // Scaled to zero and back.
     maas.ctl(&["scale", "dga", "--replicas", "0", "--wait"]).good();
-    assert!(until(std::time::Duration::from_secs(20), || maas.pids("maas-runner").is_empty()));
+    assert!(until(std::time::Duration::from_secs(20), || maas.pids(RUNNER).is_empty()));
     maas.ctl(&["scale", "dga", "--replicas", "1", "--wait"]).good();
 
     maas.ctl(&["delete", "model", "dga", "--wait"]).good();
-    assert!(until(std::time::Duration::from_secs(20), || maas.pids("maas-runner").is_empty()));
+    assert!(until(std::time::Duration::from_secs(20), || maas.pids(RUNNER).is_empty()));
     for folder in [
         "specs/ModelDeployment/default",
         "status/ModelDeployment/default",
@@ -62,7 +62,7 @@ fn another_operator_comes_and_one_that_cannot_run_does_not(maas: &Maas) {
     std::fs::write(directory.join("maas-operator"), program).unwrap();
     let upgrade =
         |directory: &std::path::Path| maas.ctl(&["service", "upgrade", "--libexec", directory.to_str().unwrap()]);
-    let running = || (maas.endpoints(), maas.pids("maas-runner"), maas.pids("dga.py"));
+    let running = || (maas.endpoints(), maas.pids(RUNNER), maas.pids("dga.py"));
     let before = running();
     let said = upgrade(&directory).good();
     assert!(said.contains("runs them"), "{said}");

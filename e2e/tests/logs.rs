@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use maas_e2e::Cluster;
-use support::{Maas, kill, manifest, until};
+use support::{Maas, RUNNER, kill, manifest, until};
 
 const LONG: Duration = Duration::from_secs(90);
 
@@ -176,7 +176,7 @@ async fn output_is_read_over_crashes_rotation_moves_and_the_services_end() {
     // Its container is lost: another takes over, and is followed; what the first wrote is still read.
     let one = Follower::start(&maas, &["logs", "-f", &first, "--tail", "1"]);
     one.until("after");
-    kill(maas.pids("maas-runner")[0]);
+    kill(maas.pids(RUNNER)[0]);
     one.ends();
     follower.until_begins();
     maas.until_ready("talker", "1/1");

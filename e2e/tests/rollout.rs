@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use maas_store::{Change, Endpoint, Node, Root, mirror};
 use serde_json::Value;
-use support::{Maas, WORD_MODEL, http, kill, manifest, until};
+use support::{Maas, RUNNER, WORD_MODEL, http, kill, manifest, until};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -241,6 +241,6 @@ async fn deleted_and_made_again_at_once(story: &Story) {
         assert!(!story.watcher.0.lock().unwrap().mixed, "two lives could be called at one time");
         assert!(story.watcher.live().keys().all(|iid| !old.contains_key(iid)));
     }
-    let ended = until(Duration::from_secs(20), || story.maas.pids("maas-runner").len() == 2);
-    assert!(ended, "{:?}", story.maas.pids("maas-runner"));
+    let ended = until(Duration::from_secs(20), || story.maas.pids(RUNNER).len() == 2);
+    assert!(ended, "{:?}", story.maas.pids(RUNNER));
 }

@@ -6,6 +6,7 @@
 pub mod announce;
 pub mod container;
 mod diag;
+pub mod guard;
 pub mod life;
 pub mod logs;
 pub mod nodes;

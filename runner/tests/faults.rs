@@ -6,6 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use maas_e2e::Cluster;
+use rustix::process::Pid;
 use support::{Container, SERVE, Tree, eventually, kill, lives, model_pid, shared};
 
 async fn begun(script: &str) -> (Tree, Container) {
@@ -180,6 +181,32 @@ async fn a_killed_runner_leaves_no_endpoint_past_its_session() {
 }
 
 #[tokio::test]
+async fn a_killed_runner_takes_along_all_that_it_started() {
+    let script = "#!/bin/sh\nsetsid sh -c 'echo $$ > away; sleep 1000' &\nperl model.pl &\nwait\n";
+    let (tree, container) = begun(script).await;
+    let away = container.model().join("away");
+    let mut running = container.start();
+    let model = model_pid(&tree.published(running.iid()).await).await;
+    let away = async || Pid::from_raw(std::fs::read_to_string(&away).ok()?.trim().parse().ok()?);
+    let away = eventually("what left the process group", away).await;
+    kill(running.runner().await);
+    assert_eq!(running.exit_code().await, 137);
+    assert!(!lives(model) && !lives(away), "nobody else ends them");
+}
+
+#[tokio::test]
+async fn a_runner_whose_guard_is_killed_drains() {
+    let (tree, container) = begun(SERVE).await;
+    let mut running = container.start();
+    let model = model_pid(&tree.published(running.iid()).await).await;
+    kill(running.pid());
+    running.exited().await;
+    tree.withdrawn(running.iid()).await;
+    assert_eq!(tree.last_words(running.iid()).await["reason"], "Terminated");
+    assert!(!lives(model));
+}
+
+#[tokio::test]
 async fn a_model_starts_before_zookeeper_is_there_and_is_published_when_it_comes() {
     let cluster = Cluster::builder().zookeeper_only().start().await.unwrap();
     let tree = Tree::new(&cluster).await;
@@ -204,9 +231,9 @@ async fn after_an_expired_session_the_endpoint_comes_back_and_the_model_is_the_s
     let model = model_pid(&url).await;
     let (_, before) = tree.get(&tree.endpoint(running.iid())).await.unwrap();
     // The runner alone is frozen for longer than its session, as by a network that is cut.
-    rustix::process::kill_process(running.pid(), rustix::process::Signal::STOP).unwrap();
+    rustix::process::kill_process(running.runner().await, rustix::process::Signal::STOP).unwrap();
     tree.withdrawn(running.iid()).await;
-    rustix::process::kill_process(running.pid(), rustix::process::Signal::CONT).unwrap();
+    rustix::process::kill_process(running.runner().await, rustix::process::Signal::CONT).unwrap();
     let back = Instant::now();
     assert_eq!(tree.published(running.iid()).await, url);
     println!("after the session's expiry, published again after {:?}", back.elapsed());

@@ -27,7 +27,7 @@ async fn the_runner_is_small_and_quick() {
         let announced_ms = announced.duration_since(UNIX_EPOCH).unwrap().as_millis();
         overheads.push(u128::try_from(endpoint.ctime).unwrap().saturating_sub(announced_ms));
         tree.reported(running.iid(), "ready", |report| report["phase"] == "Ready").await;
-        resident.push(running.resident_kib());
+        resident.push(running.resident_kib().await);
         let (_, _, watch) = tree.client.get_and_watch_data(&tree.endpoint(running.iid())).await.unwrap();
         let model = model_pid(&url).await;
         let killed = Instant::now();

@@ -201,7 +201,7 @@ async fn a_huge_announcement_is_not_read() {
     let running = container.start();
     let line = running.logged("AnnouncementInvalid").await;
     assert!(line.contains("64 KiB"), "{line}");
-    assert!(running.resident_kib() < 30_000);
+    assert!(running.resident_kib().await < 30_000);
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ pub(crate) async fn operator_killed(bed: &Bed) -> anyhow::Result<()> {
         attempt.add(floor.restart().await?);
         bed.settle().await;
         let epoch = bed.until("a leader", |view| leader(bed, view)).await?.epoch;
-        let runners = bed.pids("maas-runner");
+        let runners = bed.pids("maas-runner\0supervise");
         let operator = bed.pids("maas-operator").first().copied().context("no operator")?;
         let replicas = turn + 3;
         let began = Instant::now();
@@ -65,7 +65,7 @@ pub(crate) async fn operator_killed(bed: &Bed) -> anyhow::Result<()> {
         acted.add(ms_since(began));
         bed.live("kept", replicas).await?;
         live.add(ms_since(began));
-        let now = bed.pids("maas-runner");
+        let now = bed.pids("maas-runner\0supervise");
         lost += runners.iter().filter(|pid| !now.contains(pid)).count();
     }
     floor.end().await?;

@@ -26,6 +26,9 @@ os.rename("endpoint.tmp", "endpoint.dat")
 server.serve_forever()
 "#;
 
+/// The runner proper in its command line; the container's first process only guards it.
+pub const RUNNER: &str = "maas-runner\0supervise";
+
 pub struct Maas {
     pub cluster: Cluster,
     pub store: Store,

@@ -226,8 +226,17 @@ impl Running {
         self.container.iid()
     }
 
+    /// The container's first process.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// The runner proper, below it.
+    pub(crate) async fn runner(&self) -> Pid {
+        let guard = self.pid().as_raw_pid();
+        let children = format!("/proc/{guard}/task/{guard}/children");
+        let of = async || Pid::from_raw(std::fs::read_to_string(&children).unwrap().trim().parse().ok()?);
+        eventually("the runner proper", of).await
     }
 
     pub(crate) fn terminate(&self) {
@@ -258,11 +267,14 @@ impl Running {
         eventually(what, async || self.output().lines().find(|line| line.contains(what)).map(str::to_owned)).await
     }
 
-    /// The resident memory in KiB, as the kernel counts it.
-    pub(crate) fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
+    /// The resident memory of both in KiB, as the kernel counts it.
+    pub(crate) async fn resident_kib(&self) -> u64 {
+        let of = |pid: Pid| -> u64 {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).unwrap();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+            line.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        of(self.pid()) + of(self.runner().await)
     }
 }
 
