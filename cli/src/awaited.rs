@@ -216,6 +216,7 @@ mod tests {
             reason: reason.into(),
             message: "m".into(),
             last_transition_time: 0,
+            last_update_time: None,
             observed_generation: 1,
         };
         let mut status = Status { uid: 1, observed_generation: 1, ..Status::default() };

@@ -34,6 +34,11 @@ impl Cursor {
         Self { seen }
     }
 
+    /// How many bytes are printed.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// How many last bytes to ask for, now that the file has `length`; none when there is nothing new.
     pub(crate) fn ask(&mut self, length: u64) -> Option<u64> {
         if length < self.seen {

@@ -181,6 +181,7 @@ fn hostile_texts_reach_the_terminal_as_letters_alone() {
         reason: "CrashLoopBackOff".into(),
         message: format!("condition {EVIL}"),
         last_transition_time: 1,
+        last_update_time: None,
         observed_generation: 1,
     };
     let status = Status { uid: stat.czxid, observed_generation: 1, conditions: vec![condition], ..Status::default() };

@@ -63,6 +63,10 @@ pub struct Spec {
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: u32,
+    /// How long it may go without progress until it counts as failed, at least 1s; 10m by default.
+    #[serde(default = "ten_minutes", with = "period")]
+    #[schemars(with = "String", length(min = 2), regex(pattern = DURATION))]
+    pub progress_deadline: Duration,
     /// What each of them is; a change of it replaces instances one after another.
     #[serde(flatten)]
     pub template: Template,
@@ -219,6 +223,11 @@ pub struct HttpGet {
 
 fn one() -> u32 {
     1
+}
+
+/// As Kubernetes' `progressDeadlineSeconds`.
+fn ten_minutes() -> Duration {
+    Duration::from_secs(600)
 }
 
 fn thirty_seconds() -> Duration {

@@ -4,11 +4,13 @@
 
 mod place;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use crate::deployment::{API_VERSION, KIND, Metadata, ModelDeployment, Template};
+use crate::deployment::{API_VERSION, KIND, Metadata, ModelDeployment, Spec, Template};
 use crate::manifest::{Faults, Manifest, parse_one, parse_tree};
-use crate::quantity::Memory;
+use crate::quantity::{Memory, period};
 use place::Scalar;
 
 /// Why a text could not be edited.
@@ -111,6 +113,8 @@ struct Written<'a> {
 struct WrittenSpec<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     replicas: Option<u32>,
+    #[serde(rename = "progressDeadline", with = "period")]
+    progress_deadline: Duration,
     #[serde(flatten)]
     template: &'a Template,
 }
@@ -124,7 +128,8 @@ pub fn render(resource: &ModelDeployment) -> String {
 /// As [`render`], with or without the replicas.
 pub(crate) fn write(resource: &ModelDeployment, replicas: bool) -> String {
     let replicas = replicas.then_some(resource.spec.replicas);
-    let spec = WrittenSpec { replicas, template: &resource.spec.template };
+    let Spec { progress_deadline, ref template, .. } = resource.spec;
+    let spec = WrittenSpec { replicas, progress_deadline, template };
     let written = Written { api_version: API_VERSION, kind: KIND, metadata: &resource.metadata, spec };
     // Only maps with keys other than texts fail, and there are none.
     serde_yaml::to_string(&written).unwrap_or_default()

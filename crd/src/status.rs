@@ -59,6 +59,9 @@ pub struct Condition {
     pub message: String,
     /// When `status` last changed, in milliseconds since the epoch.
     pub last_transition_time: i64,
+    /// When progress was last seen, in milliseconds since the epoch; of Progressing alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update_time: Option<i64>,
     /// The generation it speaks of.
     pub observed_generation: i64,
 }
@@ -86,6 +89,7 @@ mod tests {
             reason: "MinimumReplicasAvailable".to_owned(),
             message: "1 of 1".to_owned(),
             last_transition_time: 1,
+            last_update_time: None,
             observed_generation: 2,
         };
         let status =

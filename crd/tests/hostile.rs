@@ -211,6 +211,7 @@ fn document() -> impl Strategy<Value = Value> {
     let rest = (
         good_or("3", &["0", "1000", "1001", "-1", "1.5", "\"3\"", "true"]),
         good_or("\"30s\"", &["\"0s\"", "\"1d\"", "30"]),
+        good_or("\"2m\"", &["\"1d\"", "30", "{}"]),
         prop_oneof![12 => Just(None), 1 => Just(Some(json!({})))],
         good_or(
             "\"2026-01-31T12:00:00Z\"",
@@ -218,7 +219,7 @@ fn document() -> impl Strategy<Value = Value> {
         ),
     );
     let spec = (model, payload, resources, env, startup, probes, rest).prop_map(
-        move |(model, payload, resources, env, startup, probes, (replicas, grace, strategy, restarted))| {
+        move |(model, payload, resources, env, startup, probes, (replicas, grace, deadline, strategy, restarted))| {
             map(&[
                 ("model", Some(model)),
                 ("payload", payload),
@@ -228,6 +229,7 @@ fn document() -> impl Strategy<Value = Value> {
                 ("probes", probes),
                 ("replicas", replicas),
                 ("terminationGracePeriod", grace),
+                ("progressDeadline", deadline),
                 ("strategy", strategy),
                 ("restartedAt", restarted),
             ])

@@ -169,7 +169,7 @@ fn every_fault_is_told_at_its_place_with_what_to_do() {
         ),
         (
             spec("\"a\\e[2J\\nb\u{202e}\": 1"),
-            "line 8, column 3: spec.a\\u{1b}[2J\\nb\\u{202e}: unknown field (known ones are model, replicas, payload, resources, env, startup, probes, terminationGracePeriod, restartedAt)",
+            "line 8, column 3: spec.a\\u{1b}[2J\\nb\\u{202e}: unknown field (known ones are model, replicas, payload, resources, env, startup, probes, terminationGracePeriod, progressDeadline, restartedAt)",
         ),
         (
             spec("env: {\"A\\e[2J\": 1}"),
@@ -182,13 +182,13 @@ fn every_fault_is_told_at_its_place_with_what_to_do() {
         ),
         (
             spec("replicas: 1\n  replicas: x\n  x: &a 1"),
-            "line 9, column 3: replicas stands here a second time\nline 10, column 3: spec.x: unknown field (known ones are model, replicas, payload, resources, env, startup, probes, terminationGracePeriod, restartedAt)\nline 10, column 9: anchors are not supported: write the value out",
+            "line 9, column 3: replicas stands here a second time\nline 10, column 3: spec.x: unknown field (known ones are model, replicas, payload, resources, env, startup, probes, terminationGracePeriod, progressDeadline, restartedAt)\nline 10, column 9: anchors are not supported: write the value out",
         ),
         (spec("? [a]\n  : b"), "line 8, column 5: a key must be a word"),
         (spec("<<: {replicas: 3}"), "line 8, column 3: merge keys are not supported: write the values out"),
         (
-            spec("progressDeadline: 1m\n  revisionHistoryLimit: 3\n  probes: {startup: {}}"),
-            "line 8, column 3: spec.progressDeadline: is not supported yet (leave it out)\nline 9, column 3: spec.revisionHistoryLimit: is not supported yet (leave it out)\nline 10, column 12: spec.probes.startup: is not supported yet (leave it out)",
+            spec("strategy: {}\n  revisionHistoryLimit: 3\n  probes: {startup: {}}"),
+            "line 8, column 3: spec.strategy: is not supported yet (leave it out)\nline 9, column 3: spec.revisionHistoryLimit: is not supported yet (leave it out)\nline 10, column 12: spec.probes.startup: is not supported yet (leave it out)",
         ),
         (
             with("{path: /m/dga}", "{path: /m, sha256: a}"),
@@ -276,6 +276,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(spec.template.startup.announce_file, "endpoint.dat");
     assert_eq!(spec.template.startup.timeout, Duration::from_secs(600));
     assert_eq!(spec.template.termination_grace_period, Duration::from_secs(30));
+    assert_eq!(spec.progress_deadline, Duration::from_secs(600));
     let unnamed = with("metadata:\n  name: dga\n", "");
     assert_eq!(parse_one(unnamed.as_bytes()).unwrap().resource.metadata.name.as_str(), "dga-1.0");
 }
@@ -283,7 +284,7 @@ fn what_is_left_out_has_its_default() {
 #[test]
 fn a_rendered_resource_and_a_stored_template_read_back() {
     let text = spec(
-        "replicas: 7\n  env: {A: \"1\"}\n  startup: {script: a/b.sh, timeout: 1m30s}\n  probes: {readiness: {http: {path: /x}, period: 500ms}}\n  terminationGracePeriod: 0s\n  restartedAt: 2024-02-29T23:59:59.25+14:00",
+        "replicas: 7\n  env: {A: \"1\"}\n  startup: {script: a/b.sh, timeout: 1m30s}\n  probes: {readiness: {http: {path: /x}, period: 500ms}}\n  terminationGracePeriod: 0s\n  progressDeadline: 2m\n  restartedAt: 2024-02-29T23:59:59.25+14:00",
     );
     let resource = parse_one(text.as_bytes()).unwrap().resource;
     assert_eq!(parse_one(maas_crd::render(&resource).as_bytes()).unwrap().resource, resource);

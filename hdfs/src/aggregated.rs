@@ -20,6 +20,15 @@ pub fn is_enabled(conf: &Conf) -> bool {
     conf.get("yarn.log-aggregation-enable").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
 }
 
+/// The format that NodeManagers collect in, when it is another than TFile: the first of the list that is configured. Source:
+/// `LogAggregationFileControllerFactory`.
+#[must_use]
+pub fn other_format(conf: &Conf) -> Option<String> {
+    let formats = conf.get("yarn.log-aggregation.file-formats").unwrap_or_default();
+    let first = formats.split(',').map(str::trim).find(|format| !format.is_empty())?;
+    (first != "TFile").then(|| first.to_owned())
+}
+
 /// Where the logs of an application of a user may stand, the layout of this release first. `number` is the last number
 /// of its id. Source: `LogAggregationFileController`, `LogAggregationUtils` of 3.5.0.
 #[must_use]
@@ -102,6 +111,11 @@ mod tests {
         conf.set("yarn.nodemanager.remote-app-log-dir", "/app-logs/");
         conf.set("yarn.nodemanager.remote-app-log-dir-suffix", "x");
         assert_eq!(directories(&conf, "u", id, 7)[0], "/app-logs/u/bucket-x-tfile/0007/application_1_12345");
+        assert_eq!(other_format(&conf), None);
+        conf.set("yarn.log-aggregation.file-formats", "TFile,IFile");
+        assert_eq!(other_format(&conf), None);
+        conf.set("yarn.log-aggregation.file-formats", " IFile, TFile");
+        assert_eq!(other_format(&conf).as_deref(), Some("IFile"));
         assert!(!is_enabled(&conf));
         conf.set("yarn.log-aggregation-enable", "TRUE");
         assert!(is_enabled(&conf));

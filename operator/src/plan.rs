@@ -35,7 +35,7 @@ const STATUS_PERIOD: u64 = 1_000;
 pub struct Time {
     /// Monotonic milliseconds: all that waits and backs off.
     pub mono: u64,
-    /// Milliseconds since the epoch: only written down, never decided upon.
+    /// Milliseconds since the epoch: written down, and decided upon only where the time was an earlier operator's.
     pub wall: i64,
 }
 
@@ -104,6 +104,8 @@ pub(crate) struct Desired {
     pub(crate) uid: i64,
     pub(crate) generation: i64,
     pub(crate) replicas: u32,
+    /// How long it may go without progress, in milliseconds.
+    pub(crate) deadline: u64,
     pub(crate) template: Option<Template>,
     /// The revision of that template, when it is in the tree.
     pub(crate) revision: Option<u32>,
@@ -178,6 +180,11 @@ fn desired(observed: &Observed<'_>, memory: &mut Memory, draining: bool) -> Opti
             None => u32::try_from(observed.instances.values().filter(|i| is_live(i, uid)).count()).unwrap_or(u32::MAX),
         },
     };
+    let deadline = match good.as_deref() {
+        Some(Ok(manifest)) => launch::millis(manifest.resource.spec.progress_deadline),
+        // It says InvalidSpec meanwhile.
+        _ => u64::MAX,
+    };
     let revision = newest
         .filter(|(_, r)| {
             r.record
@@ -186,7 +193,8 @@ fn desired(observed: &Observed<'_>, memory: &mut Memory, draining: bool) -> Opti
                 .is_some_and(|(r, t)| r.template == *t || seeded(Bug::TemplateIgnored))
         })
         .map(|(number, _)| *number);
-    Some(Desired { uid, generation: i64::from(spec.stat.version) + 1, replicas, template, revision, invalid })
+    let generation = i64::from(spec.stat.version) + 1;
+    Some(Desired { uid, generation, replicas, deadline, template, revision, invalid })
 }
 
 /// The number of the template's revision, which is created when the newest one differs.
@@ -484,6 +492,9 @@ fn write_status(
     };
     let next = status::status(desired, observed, memory, context.maximum, previous, now);
     memory.tell_failure(&next, now);
+    if let Some((_, due)) = memory.progress.filter(|(_, due)| now.mono < *due) {
+        plan.wake_at(due);
+    }
     let urgent = previous.is_none_or(|p| conditions_differ(p, &next));
     let differs = previous != Some(&next);
     if !differs && memory.unwritten.is_empty() {

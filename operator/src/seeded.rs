@@ -74,6 +74,7 @@ bugs! {
     ListingOfAnotherLife: "a listing for a deployment that is no more is used for its successor",
     GenerationAhead: "a generation is reported as observed before it is",
     ReadyTooEarly: "an instance counts as ready once its container runs",
+    ProgressForgotten: "the time without progress begins anew with each operator",
     TransitionTimeMoves: "a condition that did not change gets a new time at each look",
 }
 

@@ -380,6 +380,9 @@ impl EventRing {
     /// Most bytes of a message; a longer one is cut.
     pub const MESSAGE: usize = 2048;
 
+    /// So many last starts of instances stay whatever else happens: they alone tell where an ended one's output is.
+    pub const STARTS: usize = 16;
+
     /// Adds an event: one that says the same of the same instance counts up, and the oldest give way.
     pub fn push(&mut self, mut event: Event) {
         event.message.truncate(event.message.floor_char_boundary(Self::MESSAGE));
@@ -394,8 +397,20 @@ impl EventRing {
         };
         self.0.push(event);
         while self.0.len() > Self::ENTRIES || (self.0.len() > 1 && self.encode().len() > Self::BYTES) {
-            self.0.remove(0);
+            self.0.remove(self.least_needed());
         }
+    }
+
+    /// The oldest that is none of the last starts.
+    fn least_needed(&self) -> usize {
+        let is_start = |event: &Event| event.reason == Event::STARTED;
+        let mut later_starts = self.0.iter().filter(|event| is_start(event)).count();
+        let is_needed = |event: &Event| {
+            later_starts -= usize::from(is_start(event));
+            is_start(event) && later_starts < Self::STARTS
+        };
+        let needed: Vec<bool> = self.0.iter().map(is_needed).collect();
+        needed.iter().position(|needed| !needed).unwrap_or(0)
     }
 }
 
@@ -459,6 +474,27 @@ mod tests {
         }
         assert!(ring.0.len() <= EventRing::ENTRIES && ring.encode().len() <= EventRing::BYTES);
         assert_eq!(ring.0.last().unwrap().last_ms, 499);
+    }
+
+    #[test]
+    fn the_last_starts_stay_whatever_else_happens() {
+        let start = |n: u32| Event {
+            reason: Event::STARTED.to_owned(),
+            object: Iid::new(1, n).to_string(),
+            ..event(&Event::started(Iid::new(1, n), &format!("container_1_0001_01_{n:06}"), "node1:8042"), n.into())
+        };
+        let mut ring = EventRing::default();
+        for n in 0..30 {
+            ring.push(start(n));
+        }
+        for n in 0..500 {
+            ring.push(event(&format!("{n} {}", "x".repeat(500)), 100 + n));
+        }
+        let kept: Vec<String> = ring.0.iter().filter(|e| e.place().is_some()).map(|e| e.object.clone()).collect();
+        let last: Vec<String> = (14..30).map(|n| Iid::new(1, n).to_string()).collect();
+        assert_eq!(kept, last);
+        assert!(ring.0.len() <= EventRing::ENTRIES && ring.encode().len() <= EventRing::BYTES);
+        assert_eq!(ring.0.last().unwrap().last_ms, 599);
     }
 
     #[test]

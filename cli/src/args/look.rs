@@ -160,22 +160,36 @@ Examples:
   maasctl logs dga-1.0                       what every instance of a deployment wrote
   maasctl logs -f dga-1.0 --tail 20          and what they write, over restarts and moves to other containers
   maasctl logs dga-1.0/3-17 --stderr         one instance, also one that ended
+  maasctl logs -f -l team=soc --timestamps   what all deployments with a label write, and when
   maasctl logs -p dga-1.0                    what ran before: the run before a crash, or the container before this one")]
 pub(crate) struct Logs {
     /// NAME, or NAME/INSTANCE; a kind may stand before it: model/NAME
-    pub(crate) name: String,
+    #[arg(required_unless_present = "selector", conflicts_with = "selector")]
+    pub(crate) name: Option<String>,
+    /// Of all deployments that have these labels, as in get
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector)]
+    pub(crate) selector: Option<Selector>,
     /// Keep printing what is added
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Print the run before the last one: before a restart in place, else in the container before
-    #[arg(short, long, conflicts_with_all = ["follow", "since", "file"])]
+    #[arg(short, long, conflicts_with_all = ["follow", "since", "since_time", "file"])]
     pub(crate) previous: bool,
-    /// Only the last lines of each instance; -1 is all [default: all]
+    /// Only the last lines of each instance; -1 is all [default: all, with --selector 10]
     #[arg(long, value_name = "LINES", value_parser = lines, allow_hyphen_values = true)]
     pub(crate) tail: Option<usize>,
     /// Only what was written since then, such as 10s, 5m or 1h30m [default: all]
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "file")]
     pub(crate) since: Option<Duration>,
+    /// Only what was written since this time of RFC 3339, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["file", "since"])]
+    pub(crate) since_time: Option<jiff::Timestamp>,
+    /// Put before each line when it was written, to the second
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) timestamps: bool,
+    /// Follow no more instances than this at the start [default: with --selector 5]
+    #[arg(long, value_name = "NUMBER", requires = "follow")]
+    pub(crate) max_log_requests: Option<usize>,
     /// Put [NAME/INSTANCE] before each line also when there is one instance
     #[arg(long)]
     pub(crate) prefix: bool,
@@ -185,6 +199,10 @@ pub(crate) struct Logs {
     /// Another file of the container's log directory, such as runner.out
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<String>,
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| "expected a time of RFC 3339, such as 2026-01-31T12:00:00Z".to_owned())
 }
 
 /// A number of lines; -1 is all, as kubectl has it.

@@ -83,7 +83,8 @@ pub(crate) async fn watch(store: &Store, query: &Query, look: &Look, only: bool)
     }
 }
 
-fn tell_lost(was_connected: bool, followed: &Followed) {
+/// Says that the connection was lost just now.
+pub(super) fn tell_lost(was_connected: bool, followed: &Followed) {
     if was_connected && !followed.connected {
         output::note("note: the connection to ZooKeeper is lost; trying to get it back");
     }

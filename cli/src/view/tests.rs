@@ -83,6 +83,7 @@ impl View {
             reason: reason.into(),
             message: message.into(),
             last_transition_time: BORN,
+            last_update_time: None,
             observed_generation: 1,
         });
         let status = Status {

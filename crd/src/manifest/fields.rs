@@ -43,9 +43,10 @@ const SPEC: Known = Known {
         "startup",
         "probes",
         "terminationGracePeriod",
+        "progressDeadline",
         "restartedAt",
     ],
-    later: &["strategy", "placement", "progressDeadline", "revisionHistoryLimit"],
+    later: &["strategy", "placement", "revisionHistoryLimit"],
     servers: &[],
 };
 const MODEL: Known = Known { fields: &["name", "version"], later: &[], servers: &[] };
@@ -343,6 +344,10 @@ impl Reader {
             Some(grace) => self.duration(grace, "spec.terminationGracePeriod", Duration::ZERO),
             None => Some(Duration::from_secs(30)),
         };
+        let deadline = match self.field(node, "progressDeadline") {
+            Some(deadline) => self.duration(deadline, "spec.progressDeadline", Duration::from_secs(1)),
+            None => Some(Duration::from_secs(600)),
+        };
         let restarted_at = self.field(node, "restartedAt").and_then(|n| self.time(n, "spec.restartedAt"));
         let template = Template {
             model: model?,
@@ -354,7 +359,7 @@ impl Reader {
             termination_grace_period: grace?,
             restarted_at,
         };
-        Some((Spec { replicas: replicas?, template }, replicas_node.is_some()))
+        Some((Spec { replicas: replicas?, progress_deadline: deadline?, template }, replicas_node.is_some()))
     }
 
     fn model(&mut self, node: &Node) -> Option<ModelRef> {

@@ -1,5 +1,6 @@
 //! The figures of docs/benchmarks.md, measured on real daemons with the stock heartbeats of Hadoop 3.5.0.
 //!
+//! `BENCH_MINUTES=10` watches for so long before all else; the chapter `flat` does that alone.
 //! `make bench` measures all; `cargo bench -p maas-e2e --bench bench -- starts size` some. A line a figure:
 //! `bench=NAME median=X worst=Y reference=Z ratio=R must=M ok=yes|no`, units in the name. What has no bound of its own is
 //! printed as `part=NAME …`. The exit code is 0 when all was measured, whatever came of it.
@@ -9,6 +10,7 @@ mod commands;
 mod crowd;
 mod faults;
 mod figure;
+mod flat;
 mod floor;
 mod hand;
 mod many;
@@ -42,6 +44,12 @@ fn main() -> anyhow::Result<()> {
 async fn measure(wanted: &Wanted) -> anyhow::Result<()> {
     let began = Instant::now();
     println!("load at the start: {}", load());
+    if let Some(minutes) = flat::minutes()? {
+        flat::watched(minutes).await?;
+    }
+    if wanted.0 == ["flat"] {
+        return Ok(());
+    }
     let mut bed = Bed::make().await?;
     bed.warm_up().await?;
     if wanted.has("first") {

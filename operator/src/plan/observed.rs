@@ -180,6 +180,9 @@ pub struct Memory {
     pub status_at: Option<u64>,
     /// The last failure of a container, for status until all are ready: a reason in one word and a sentence.
     pub last_failure: Option<(String, String)>,
+    /// The last progress that status tells of, in milliseconds since the epoch, and when it counts as too long ago, on the
+    /// monotonic clock.
+    pub progress: Option<(i64, u64)>,
     /// The last reason for waiting that was told as an event.
     pub told: Option<String>,
 }

@@ -1,5 +1,8 @@
 //! The status of one deployment: counts and the three conditions, each with a reason that explains.
 
+use std::time::Duration;
+
+use maas_crd::quantity::period;
 use maas_crd::{Condition, ConditionStatus, Iid, Status};
 use maas_store::{Exit, Phase};
 
@@ -18,15 +21,18 @@ const STARTUP_TIMEOUT: &str = "StartupTimeout";
 const PROGRESSING: &str = "Progressing";
 const NEW_REVISION_AVAILABLE: &str = "NewRevisionAvailable";
 const REPLICAS_UPDATING: &str = "ReplicasUpdating";
+const INVALID_SPEC: &str = "InvalidSpec";
+const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
 
 /// A reason in one word and a sentence.
 type Why = (String, String);
 
-/// Status as it should stand; times of conditions that did not change are kept from `previous`.
+/// Status as it should stand; times of conditions that did not change are kept from `previous`. Remembers when the
+/// progress that it tells of will be too long ago.
 pub(super) fn status(
     desired: &Desired,
     observed: &Observed<'_>,
-    memory: &Memory,
+    memory: &mut Memory,
     maximum: Shape,
     previous: Option<&Status>,
     now: Time,
@@ -45,27 +51,38 @@ pub(super) fn status(
     } else {
         (ConditionStatus::False, ("MinimumReplicasUnavailable".to_owned(), counted))
     };
+    let before = previous.filter(|s| s.uid == desired.uid);
+    let counts = Counts { live: live.len(), updated, ready };
+    let last_progress = last_progress(desired, complete, &counts, before, now);
+    let awaited = desired.invalid.is_none() && !complete;
     let progressing = if let Some(message) = &desired.invalid {
-        (ConditionStatus::False, ("InvalidSpec".to_owned(), message.clone()))
+        (ConditionStatus::False, (INVALID_SPEC.to_owned(), message.clone()))
     } else if complete {
         (
             ConditionStatus::True,
             (NEW_REVISION_AVAILABLE.to_owned(), format!("Revision {} is live.", desired.revision.unwrap_or(0))),
         )
-    } else if let Some(why) = lacking(&live, memory, now) {
-        (ConditionStatus::True, why)
     } else {
-        let what = format!(
-            "{updated} of {replicas} instances are of revision {}, {ready} are ready.",
-            desired.revision.unwrap_or(0)
-        );
-        (ConditionStatus::True, (REPLICAS_UPDATING.to_owned(), what))
+        let (reason, message) = lacking(&live, memory, now).unwrap_or_else(|| {
+            let revision = desired.revision.unwrap_or(0);
+            let what = format!("{updated} of {replicas} instances are of revision {revision}, {ready} are ready.");
+            (REPLICAS_UPDATING.to_owned(), what)
+        });
+        if is_too_late(desired, memory, last_progress, before, now) {
+            let deadline = period::print(Duration::from_millis(desired.deadline));
+            let message = format!("No progress for {deadline} (spec.progressDeadline). {message}");
+            (ConditionStatus::False, (DEADLINE_EXCEEDED.to_owned(), message))
+        } else {
+            (ConditionStatus::True, (reason, message))
+        }
     };
+    if !awaited {
+        memory.progress = None;
+    }
     let failing = match failure {
         Some(why) => (ConditionStatus::True, why),
         None => (ConditionStatus::False, ("AsExpected".to_owned(), "No instance is failing.".to_owned())),
     };
-    let before = previous.filter(|s| s.uid == desired.uid);
     let condition = |name: &str, (status, (reason, message)): (ConditionStatus, Why)| {
         let was = before.and_then(|s| s.conditions.iter().find(|c| c.type_ == name));
         let kept =
@@ -76,6 +93,7 @@ pub(super) fn status(
             reason,
             message: cut(message),
             last_transition_time: kept.unwrap_or(now.wall),
+            last_update_time: (name == PROGRESSING).then_some(last_progress),
             observed_generation: desired.generation,
         }
     };
@@ -95,6 +113,53 @@ pub(super) fn status(
             condition("ReplicaFailure", failing),
         ],
     }
+}
+
+/// Live instances, those of the newest revision, and those that are ready.
+struct Counts {
+    live: usize,
+    updated: usize,
+    ready: usize,
+}
+
+/// When progress was last seen, on the clock of the wall: as Kubernetes has it (`DeploymentProgressing`), more updated,
+/// more ready or fewer old instances than status tells of; and each new generation is a new try.
+fn last_progress(desired: &Desired, complete: bool, counts: &Counts, before: Option<&Status>, now: Time) -> i64 {
+    let Some((before, was)) = before.and_then(|s| s.condition(PROGRESSING).map(|c| (s, c))) else { return now.wall };
+    let Some(then) = was.last_update_time else { return now.wall };
+    let was_complete = was.reason == NEW_REVISION_AVAILABLE;
+    let rests = match &desired.invalid {
+        Some(_) => was.reason == INVALID_SPEC,
+        None => complete && was_complete,
+    };
+    if rests {
+        return then;
+    }
+    let (updated, ready) = (count(counts.updated), count(counts.ready));
+    let old = count(counts.live).saturating_sub(updated);
+    let progressed = before.observed_generation != desired.generation
+        || before.update_revision != desired.revision
+        || updated > before.updated_replicas
+        || ready > before.ready_replicas
+        || old < before.replicas.saturating_sub(before.updated_replicas);
+    if progressed || complete || was_complete || was.reason == INVALID_SPEC { now.wall } else { then }
+}
+
+/// Whether the last progress is too long ago. Its age is measured on the monotonic clock; only that of before this
+/// operator's first look is taken from the wall's.
+fn is_too_late(desired: &Desired, memory: &mut Memory, progress: i64, before: Option<&Status>, now: Time) -> bool {
+    let due = match memory.progress {
+        Some((of, due)) if of == progress => due,
+        _ if seeded(Bug::ProgressForgotten) => now.mono.saturating_add(desired.deadline),
+        _ => {
+            let age = u64::try_from(now.wall.saturating_sub(progress)).unwrap_or(0);
+            now.mono.saturating_add(desired.deadline.saturating_sub(age))
+        }
+    };
+    memory.progress = Some((progress, due));
+    let was = before.and_then(|s| s.condition(PROGRESSING));
+    let said = was.is_some_and(|c| c.reason == DEADLINE_EXCEEDED && c.last_update_time == Some(progress));
+    said || now.mono >= due
 }
 
 fn count(n: usize) -> u32 {
@@ -271,7 +336,7 @@ fn cut(mut message: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use maas_store::{InstanceRecord, RunnerReport, Waiting as Lacks};
+    use maas_store::{Endpoint, InstanceRecord, RunnerReport, Waiting as Lacks};
 
     use super::*;
 
@@ -335,6 +400,90 @@ mod tests {
             (reason.as_str(), message.as_str()),
             ("NotReady", "Instance 1-1 is not ready: nothing announced yet.")
         );
+    }
+
+    /// One of two instances of revision 1 is ready, and the second does not come.
+    #[test]
+    fn progress_is_timed_from_what_status_tells_whoever_wrote_it() {
+        let wanted = |generation, deadline| Desired {
+            uid: 1,
+            generation,
+            replicas: 2,
+            deadline,
+            template: None,
+            revision: Some(1),
+            invalid: None,
+        };
+        let first = instance(Phase::Starting, 0, None, None);
+        let endpoint = Endpoint {
+            url: "http://h:1".into(),
+            functions: std::collections::BTreeMap::new(),
+            model: "m".into(),
+            version: "1".into(),
+            revision: 1,
+            container: "c".into(),
+            since_ms: 0,
+        };
+        let ready = Instance { endpoint: Some(endpoint), ..first.clone() };
+        let key = crate::key::Key { namespace: maas_crd::Namespace::default(), name: "m".parse().unwrap() };
+        let look = |ready_ones: usize, desired: &Desired, memory: &mut Memory, before: Option<&Status>, now| {
+            let mut observed = Observed {
+                key: &key,
+                spec: None,
+                status: None,
+                events: None,
+                revisions: Default::default(),
+                instances: Default::default(),
+                directories: Default::default(),
+                idle_models: Default::default(),
+                idle_uploads: Default::default(),
+                strays: Default::default(),
+                foreign: Default::default(),
+            };
+            for n in 0..2 {
+                let instance = if n < ready_ones { ready.clone() } else { first.clone() };
+                observed.instances.insert(Iid::new(1, n as u32 + 1), instance);
+            }
+            status(desired, &observed, memory, Shape { memory_mb: 1, vcores: 1 }, before, now)
+        };
+        let progressing = |status: &Status| {
+            let c = status.condition(PROGRESSING).unwrap();
+            (c.status, c.reason.clone(), c.last_update_time.unwrap())
+        };
+        let (on, late) = (|at| (ConditionStatus::True, REPLICAS_UPDATING.to_owned(), at), DEADLINE_EXCEEDED.to_owned());
+        let (desired, mut memory) = (wanted(1, 1_000), Memory::default());
+        let at = |mono, wall| Time { mono, wall };
+        let begun = look(0, &desired, &mut memory, None, at(10, 5_000));
+        assert_eq!(progressing(&begun), on(5_000));
+        // One more is ready: counted from then. The wall's clock may jump meanwhile.
+        let one = look(1, &desired, &mut memory, Some(&begun), at(510, 5_500));
+        assert_eq!(progressing(&one), on(5_500));
+        let again = look(1, &desired, &mut memory, Some(&one), at(1_509, 999_999));
+        assert_eq!(progressing(&again), on(5_500));
+        assert_eq!(memory.progress, Some((5_500, 1_510)));
+        let over = look(1, &desired, &mut memory, Some(&one), at(1_510, 6_500));
+        assert_eq!(progressing(&over), (ConditionStatus::False, late.clone(), 5_500));
+        assert!(
+            over.condition(PROGRESSING).unwrap().message.starts_with("No progress for 1s (spec.progressDeadline). ")
+        );
+        // Another operator takes its time from status, and does not take back what was said.
+        let mut other = Memory::default();
+        assert_eq!(progressing(&look(1, &desired, &mut other, Some(&one), at(3, 6_400))), on(5_500));
+        assert_eq!(other.progress, Some((5_500, 103)));
+        let set_back = look(1, &desired, &mut Memory::default(), Some(&over), at(3, 100));
+        assert_eq!(progressing(&set_back), (ConditionStatus::False, late, 5_500));
+        // Progress, or another spec, is another try.
+        let edited = look(1, &wanted(2, 1_000), &mut memory, Some(&over), at(2_000, 7_000));
+        assert_eq!(progressing(&edited), on(7_000));
+        let done = look(2, &desired, &mut memory, Some(&over), at(2_000, 7_000));
+        assert_eq!((progressing(&done).1.as_str(), memory.progress), (NEW_REVISION_AVAILABLE, None));
+        assert_eq!(
+            look(2, &desired, &mut memory, Some(&done), at(9_000, 14_000)),
+            done,
+            "nothing new is nothing to write"
+        );
+        let lost = look(1, &desired, &mut memory, Some(&done), at(9_000, 14_000));
+        assert_eq!(progressing(&lost), on(14_000));
     }
 
     #[test]

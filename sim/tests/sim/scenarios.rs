@@ -197,6 +197,23 @@ fn what_finds_no_room_says_so_and_never_blocks_another() {
 }
 
 #[test]
+fn a_rollout_without_progress_says_so_until_there_is_some() {
+    let mut world = World::new(&[4096]);
+    world.model_start = 50_000;
+    world.put_spec("dga", &manifest("dga", 2, "256Mi", "  progressDeadline: 30s\n"));
+    world.run_for(25_000);
+    let progressing = |world: &World| world.condition("dga", "Progressing").unwrap();
+    assert_eq!(progressing(&world).0, "True");
+    // Another operator takes over: the time goes on.
+    let leader = world.leader();
+    world.kill_operator(leader);
+    world.run_for(15_000);
+    assert_eq!(progressing(&world), ("False".to_owned(), "ProgressDeadlineExceeded".to_owned()), "{}", world.tail());
+    world.settled(&[("dga", 2)]);
+    assert_eq!(progressing(&world), ("True".to_owned(), "NewRevisionAvailable".to_owned()));
+}
+
+#[test]
 fn lost_containers_and_nodes_are_replaced() {
     let mut world = one(4);
     world.settled(&[("dga", 4)]);

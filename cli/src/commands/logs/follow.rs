@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
-use maas_crd::{Iid, Namespace};
+use anyhow::{Context, bail};
+use maas_crd::{Iid, Name, Namespace};
 use maas_store::Store;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::containers::{Container, Containers};
+use super::containers::{self, Container, Containers};
 use super::lines::Lines;
 use super::source::{Sources, from_node};
-use super::{Reading, Wanted, select};
+use super::written::{stamp, times};
+use super::{Of, Reading, Wanted, no_times};
+use crate::commands::follow::Followed as Pushed;
+use crate::commands::watch_rows::tell_lost;
 use crate::node_http::{File, LogDirectory, MAX_PIECE};
 use crate::node_logs::{Cursor, tail, unwrap};
 use crate::output;
@@ -21,6 +24,10 @@ use crate::output;
 pub(crate) const POLL: Duration = Duration::from_millis(500);
 /// Asked for beyond what is new, as a file grows between its listing and its reading.
 const SLACK: u64 = 64 * 1024;
+/// How much of the end of a file of times is read: those of hours.
+const TIMES: u64 = 256 * 1024;
+
+const SHAPE: &str = "the NodeManager's answer has another shape than Hadoop 3's";
 
 /// One instance being followed.
 pub(crate) struct Followed {
@@ -34,88 +41,136 @@ pub(crate) struct Followed {
     complaint: Option<String>,
 }
 
+/// An instance, and whose it is.
+type Whose = (Name, Iid);
+
 /// Prints what is added, of instances that come later too, until the reader goes away, the deployment is deleted, or
-/// the one instance that was asked for has ended.
+/// the one instance that was asked for has ended. Which instances there are is pushed by the tree; their files are looked
+/// at, as a NodeManager pushes nothing.
 pub(super) async fn follow(
     store: &Store,
     namespace: &Namespace,
     wanted: &Wanted,
     sources: &Sources<'_>,
-    mut found: Containers,
+    at_first: &[Containers],
 ) -> anyhow::Result<ExitCode> {
-    let mut followed: BTreeMap<Iid, Followed> = BTreeMap::new();
-    let mut begun: BTreeSet<Iid> = BTreeSet::new();
-    if let Some(only) = wanted.only {
+    let running = at_first.iter().map(|found| found.running.len()).sum::<usize>();
+    match &wanted.of {
         // One that has ended is printed whole, as it will not change.
-        if found.running.iter().all(|one| one.iid != only) {
-            return super::once(namespace, wanted, sources, &found).await;
+        Of::One { only: Some(only), .. } if !is_running(at_first, *only) => {
+            return super::once(namespace, wanted, sources, at_first).await;
         }
-    } else if found.running.is_empty() {
-        output::note(&format!("note: no instance of {} is running yet", wanted.name));
+        Of::One { only: None, name } if running == 0 => {
+            output::note(&format!("note: no instance of {name} is running yet"));
+        }
+        Of::Selected(_) if running == 0 => output::note("note: no instance of what is selected is running yet"),
+        _ => {}
     }
-    let mut first = true;
-    let mut away: Option<String> = None;
+    if running > wanted.most && wanted.of.only().is_none() {
+        bail!(
+            "you are attempting to follow {running} log streams, but maximum allowed concurrency is {}, use --max-log-requests to increase the limit",
+            wanted.most
+        );
+    }
+    let mut tree = Pushed::new(store, containers::paths(store, namespace, &wanted.of));
+    let mut look = interval(POLL);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut streams = Streams::default();
     loop {
-        let running: BTreeMap<Iid, Container> = found
-            .running
-            .into_iter()
-            .filter(|one| wanted.only.is_none_or(|only| only == one.iid))
-            .map(|one| (one.iid, one))
-            .collect();
-        // Each is looked at once more after its end: for its last words.
-        let over: Vec<Iid> = followed.keys().filter(|iid| !running.contains_key(iid)).copied().collect();
-        for (iid, container) in running {
-            if begun.insert(iid) {
-                if !first {
-                    output::note(&format!("note: following {}/{iid} in {}", wanted.name, container.id));
-                }
-                // What was there at the start is tailed, what comes later is printed from its start.
-                let cursor = (!first).then(Cursor::default);
-                let (directory, lines) = (sources.node(&container)?, wanted.lines(false, iid));
-                followed.insert(iid, Followed { cursor, lines, ..Followed::new(directory) });
+        let was_connected = tree.connected;
+        tokio::select! {
+            step = tree.step(|_, _, _| ()) => step?,
+            _ = look.tick() => {
+                streams.print(wanted).await?;
+                continue;
             }
         }
-        if begun.len() > 1 {
-            followed.iter_mut().for_each(|(iid, one)| one.lines.be_marked(&wanted.name, *iid));
+        tell_lost(was_connected, &tree);
+        // Half of a list, or nobody to tell: who is followed goes on as before.
+        if !(tree.whole && tree.connected) {
+            continue;
         }
-        for (iid, one) in &mut followed {
+        let found = containers::find(&tree.tree, namespace, &wanted.of);
+        let over = streams.meet(wanted, sources, &found)?;
+        if !over.is_empty() {
+            // Each is looked at once more after its end: for its last words.
+            streams.print(wanted).await?;
+            streams.end(over)?;
+            if wanted.of.only().is_some() {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        if let (Of::One { name, .. }, false) = (&wanted.of, found.iter().any(Containers::is_known)) {
+            output::note(&format!("note: {name} is deleted"));
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+fn is_running(found: &[Containers], iid: Iid) -> bool {
+    found.iter().flat_map(|found| &found.running).any(|one| one.iid == iid)
+}
+
+/// All that are followed.
+#[derive(Default)]
+struct Streams {
+    followed: BTreeMap<Whose, Followed>,
+    /// Whoever was followed.
+    begun: BTreeSet<Whose>,
+    /// Those that were there at the start are known.
+    has_begun: bool,
+}
+
+impl Streams {
+    /// Begins to follow those that have come. Gives those that have ended.
+    fn meet(&mut self, wanted: &Wanted, sources: &Sources<'_>, found: &[Containers]) -> anyhow::Result<Vec<Whose>> {
+        let all = found.iter().flat_map(|found| found.running.iter().map(move |one| (&found.name, one)));
+        let running: BTreeMap<Whose, &Container> = all
+            .filter(|(_, one)| wanted.of.only().is_none_or(|only| only == one.iid))
+            .map(|(name, one)| ((name.clone(), one.iid), one))
+            .collect();
+        let over = self.followed.keys().filter(|whose| !running.contains_key(whose)).cloned().collect();
+        for (whose, container) in running {
+            if self.begun.insert(whose.clone()) {
+                let (name, iid) = &whose;
+                if self.has_begun {
+                    output::note(&format!("note: following {name}/{iid} in {}", container.id));
+                }
+                // What was there at the start is tailed, what comes later is printed from its start.
+                let cursor = self.has_begun.then(Cursor::default);
+                let (directory, lines) = (sources.node(container)?, wanted.lines(false, name, *iid));
+                self.followed.insert(whose, Followed { cursor, lines, ..Followed::new(directory) });
+            }
+        }
+        self.has_begun = true;
+        if self.begun.len() > 1 {
+            self.followed.iter_mut().for_each(|((name, iid), one)| one.lines.be_marked(name, *iid));
+        }
+        Ok(over)
+    }
+
+    /// Prints what each has written since the last look.
+    async fn print(&mut self, wanted: &Wanted) -> anyhow::Result<()> {
+        for ((name, iid), one) in &mut self.followed {
             match one.step(&wanted.reading).await {
                 Ok(text) => {
                     one.complaint = None;
                     output::bytes(&text)?;
                 }
-                Err(error) => one.complain(&format!("note: {}/{iid}: {error:#}", wanted.name)),
+                Err(error) => one.complain(&format!("note: {name}/{iid}: {error:#}")),
             }
         }
-        for iid in over {
-            if let Some(mut one) = followed.remove(&iid) {
+        Ok(())
+    }
+
+    fn end(&mut self, over: Vec<Whose>) -> anyhow::Result<()> {
+        for (name, iid) in over {
+            if let Some(mut one) = self.followed.remove(&(name.clone(), iid)) {
                 output::bytes(&one.lines.rest())?;
-                output::note(&format!("note: {}/{iid} has ended", wanted.name));
-            }
-            if wanted.only == Some(iid) {
-                return Ok(ExitCode::SUCCESS);
+                output::note(&format!("note: {name}/{iid} has ended"));
             }
         }
-        first = false;
-        sleep(POLL).await;
-        found = loop {
-            match Containers::find(store, namespace, &wanted.name).await {
-                Ok(found) => break found,
-                // ZooKeeper may be away for a while; who is followed goes on as before.
-                Err(error) => {
-                    let complaint = format!("note: {error:#}");
-                    if away.as_ref() != Some(&complaint) {
-                        output::note(&complaint);
-                    }
-                    away = Some(complaint);
-                    sleep(POLL).await;
-                }
-            }
-        };
-        if !found.is_known() {
-            output::note(&format!("note: {} is deleted", wanted.name));
-            return Ok(ExitCode::SUCCESS);
-        }
+        Ok(())
     }
 }
 
@@ -162,12 +217,12 @@ impl Followed {
                 self.complain("note: some output is lost: it was put aside and deleted before it could be read");
             }
             for one in unread {
-                text.extend(self.take(&one.name, one.length).await?);
+                text.extend(self.take(reading, &one.name, one.length).await?);
                 self.cursor = Some(Cursor::default());
             }
             self.aside = newest_aside;
         }
-        text.extend(self.take(&reading.file, file.length).await?);
+        text.extend(self.take(reading, &reading.file, file.length).await?);
         Ok(text)
     }
 
@@ -178,19 +233,28 @@ impl Followed {
             // A file was put aside just now: which one was read is not known, and the next look tells.
             return Ok(Vec::new());
         }
-        let text = select(&written, reading)?;
+        let text = reading.select(&written)?;
         self.cursor = Some(Cursor::new(written.length));
         self.aside = aside;
         Ok(self.lines.push(tail(&text, reading.tail)))
     }
 
-    async fn take(&mut self, file: &str, length: u64) -> anyhow::Result<Vec<u8>> {
-        let Some(new) = self.cursor.as_mut().and_then(|cursor| cursor.ask(length)) else { return Ok(Vec::new()) };
+    async fn take(&mut self, reading: &Reading, file: &str, length: u64) -> anyhow::Result<Vec<u8>> {
+        let Some(cursor) = self.cursor.as_mut() else { return Ok(Vec::new()) };
+        let Some(new) = cursor.ask(length) else { return Ok(Vec::new()) };
         let asked = new.saturating_add(SLACK).min(MAX_PIECE);
         let answer = self.directory.last(file, asked).await?;
-        let piece = unwrap(&answer, asked).context("the NodeManager's answer has another shape than Hadoop 3's")?;
-        let bytes = self.cursor.as_mut().map_or(&[][..], |cursor| cursor.take(&piece));
-        Ok(self.lines.push(bytes))
+        let piece = unwrap(&answer, asked).context(SHAPE)?;
+        if !reading.stamped {
+            return Ok(self.lines.push(cursor.take(&piece)));
+        }
+        // A line's time is written before the line, so that of each of these is there.
+        let file = format!("{file}.times");
+        let answer = self.directory.last(&file, TIMES).await.with_context(|| no_times("--timestamps"))?;
+        let times = times(unwrap(&answer, TIMES).context(SHAPE)?.bytes);
+        let at = usize::try_from(cursor.seen()).unwrap_or(usize::MAX);
+        let text = stamp(cursor.take(&piece), at, self.lines.is_at_start(), &times);
+        Ok(self.lines.push(&text))
     }
 }
 

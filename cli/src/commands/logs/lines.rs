@@ -32,6 +32,11 @@ impl Lines {
         self.put_marks(&whole)
     }
 
+    /// Whether what comes next begins a line.
+    pub(super) fn is_at_start(&self) -> bool {
+        self.partial.is_empty()
+    }
+
     /// What is left, ended.
     pub(super) fn rest(&mut self) -> Vec<u8> {
         let partial = std::mem::take(&mut self.partial);

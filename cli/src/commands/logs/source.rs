@@ -84,6 +84,12 @@ impl<'a> Sources<'a> {
                 "nor in HDFS: YARN does not collect logs on this cluster, so they were deleted with the application: set yarn.log-aggregation-enable to true in yarn-site.xml of the ResourceManager and of every NodeManager and restart them, to keep those of the future"
             );
         }
+        if let Some(format) = aggregated::other_format(&conf) {
+            bail!(
+                "and YARN collects logs as {format} on this cluster, which maasctl does not read: `yarn logs -applicationId {application} -containerId {}` prints them. Put TFile first in yarn.log-aggregation.file-formats in yarn-site.xml of every NodeManager and restart them, to have those of the future read",
+                container.id
+            );
+        }
         if !over {
             bail!("nor in HDFS yet: YARN collects them when {application} has ended");
         }

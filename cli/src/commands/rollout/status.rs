@@ -203,6 +203,7 @@ mod tests {
                 reason: reason.to_owned(),
                 message: "spec.x: unknown field.".to_owned(),
                 last_transition_time: 0,
+                last_update_time: None,
                 observed_generation: 5,
             };
             Status { conditions: vec![progressing], ..of(4, 1, 3) }
