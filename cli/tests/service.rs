@@ -89,7 +89,8 @@ fn a_service_is_started_looked_at_and_stopped(site: &Site) {
     let id = submitted.split(' ').nth(1).unwrap().to_owned();
     assert_eq!(submitted, format!("submitted {id} to queue default"));
     // What says that it works is written once it runs.
-    assert!(told.any(|line| line.starts_with(&format!("{id} is ACCEPTED"))));
+    let accepted = format!("waiting for the operator of {id}: the application is ACCEPTED");
+    assert!(told.any(|line| line.starts_with(&accepted)));
     site.tree.plant_leader(&id);
     std::thread::spawn(move || told.for_each(drop));
     let output: Ran = start.wait_with_output().unwrap().into();

@@ -3,88 +3,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+#[path = "support/repository.rs"]
+mod repository;
 mod support;
 #[path = "support/tree.rs"]
 mod tree_support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use repository::{Repository, manifest};
 use support::{Ran, command};
 use tree_support::Tree;
 
 /// How long anything may take on a busy machine before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn manifest(name: &str, more: &str) -> String {
-    format!(
-        "# {name}\napiVersion: maas/v1\nkind: ModelDeployment\nmetadata:\n  name: {name}\nspec:\n  model: {{name: dga, version: \"1.0\"}}\n  payload: {{path: /models/dga}}\n{more}"
-    )
-}
-
-/// A bare repository, a clone of it to push from, and a cache for mirrors.
-struct Repository {
-    directory: tempfile::TempDir,
-}
-
-impl Repository {
-    fn new() -> Self {
-        let repository = Self { directory: tempfile::tempdir().unwrap() };
-        repository.git(&["init", "-q", "--bare", "-b", "main", "origin.git"], ".");
-        repository.git(&["clone", "-q", "origin.git", "work"], ".");
-        repository.git(&["checkout", "-q", "-b", "main"], "work");
-        repository
-    }
-
-    fn git(&self, args: &[&str], inside: &str) -> String {
-        let output = Command::new("git")
-            .args(args)
-            .current_dir(self.directory.path().join(inside))
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .envs([("GIT_AUTHOR_NAME", "ann"), ("GIT_AUTHOR_EMAIL", "ann@example.com")])
-            .envs([("GIT_COMMITTER_NAME", "ann"), ("GIT_COMMITTER_EMAIL", "ann@example.com")])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    fn url(&self) -> String {
-        format!("file://{}", self.directory.path().join("origin.git").display())
-    }
-
-    fn work(&self) -> PathBuf {
-        self.directory.path().join("work")
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.work().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    /// Commits all there is and pushes it; gives the commit.
-    fn push(&self, message: &str) -> String {
-        self.git(&["add", "-A"], "work");
-        self.git(&["commit", "-q", "--allow-empty", "-m", message], "work");
-        self.git(&["push", "-q", "origin", "main"], "work");
-        self.git(&["rev-parse", "HEAD"], "work")
-    }
-
-    /// Makes `names` the only manifests, each with `more`.
-    fn fleet(&self, names: &[String], more: &str) {
-        let models = self.work().join("models");
-        let _ = std::fs::remove_dir_all(&models);
-        for name in names {
-            self.write(&format!("models/{name}.yaml"), &manifest(name, more));
-        }
-    }
-
-    fn cache(&self) -> PathBuf {
-        self.directory.path().join("cache")
-    }
-}
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("m{number:02}")).collect()
@@ -550,4 +484,20 @@ fn a_syncer_lives_through_a_restart_of_zookeeper() {
     });
     assert_eq!(listed(&tree), names(4));
     assert_eq!(syncer.end(), Some(0));
+}
+
+#[test]
+fn the_systemd_unit_is_one() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("skipped: systemd-analyze is not installed");
+        return;
+    }
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/systemd/maas-sync@.service");
+    let text = std::fs::read_to_string(unit).unwrap();
+    assert!(text.contains("ExecStart=/usr/local/bin/maasctl sync "));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("maas-sync@models.service");
+    std::fs::write(&path, text.replace("/usr/local/bin/maasctl", env!("CARGO_BIN_EXE_maasctl"))).unwrap();
+    let said = Command::new("systemd-analyze").arg("verify").arg(&path).output().unwrap();
+    assert_eq!((said.status.code(), String::from_utf8(said.stderr).unwrap().as_str()), (Some(0), ""));
 }

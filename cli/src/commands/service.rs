@@ -14,7 +14,7 @@ use maas_store::{EpochRecord, LeaderRecord, Node, Op, Refusal, StopRequest, Stor
 use tokio::time::{Instant, sleep};
 
 use super::connection::{Part, load, open};
-use crate::output::{self, age::age, object::timestamp};
+use crate::output::{self, age::age, object::timestamp, waiting::Waiting};
 use crate::settings::{Settings, user};
 
 pub(crate) use start::{legacy_start, start};
@@ -178,10 +178,12 @@ pub(crate) async fn stop(settings: &Settings, timeout: Duration) -> anyhow::Resu
     output::note(&format!("asked {id} to drain its models and end"));
     let begun = Instant::now();
     let mut heard = begun;
+    let mut waiting = Waiting::new();
     loop {
         match rm.report(id).await {
             Ok(Some(report)) if !report.state.is_over() => heard = Instant::now(),
             Ok(_) => {
+                waiting.clear();
                 output::data(&format!("{id} stopped\n"))?;
                 break;
             }
@@ -189,7 +191,15 @@ pub(crate) async fn stop(settings: &Settings, timeout: Duration) -> anyhow::Resu
             Err(error) if heard.elapsed() > CALL * 3 => return Err(error),
             Err(_) => {}
         }
+        // A tree that can't be read now is no reason to stop waiting.
+        match load(&store, &[Part::Instances], None).await.map(|tree| tree.instances(None).len()) {
+            Ok(0) => waiting.show(&format!("{id} to end")),
+            Ok(1) => waiting.show(&format!("{id} to end: 1 instance is left")),
+            Ok(left) => waiting.show(&format!("{id} to end: {left} instances are left")),
+            Err(_) => waiting.show(&format!("{id} to end: the tree can't be read")),
+        }
         if begun.elapsed() >= timeout {
+            waiting.clear();
             rm.kill(id, "maasctl service stop: the models were not drained in time").await?;
             output::note(&format!("warning: {id} had not ended after {} s, and was killed", timeout.as_secs()));
             output::data(&format!("{id} killed\n"))?;

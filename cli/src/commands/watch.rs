@@ -69,6 +69,12 @@ impl Screen {
     fn open() -> anyhow::Result<Self> {
         match ratatui::try_init() {
             Ok(terminal) => {
+                // Ratatui's own gives all back but the cursor; where a panic aborts, nothing is dropped.
+                let give_back = std::panic::take_hook();
+                std::panic::set_hook(Box::new(move |panic| {
+                    let _ = crossterm::execute!(std::io::stdout(), crossterm::cursor::Show);
+                    give_back(panic);
+                }));
                 output::held::begin();
                 Ok(Self(terminal))
             }
@@ -85,7 +91,10 @@ impl Drop for Screen {
     fn drop(&mut self) {
         // A terminal that is gone needs nothing.
         let _ = self.0.show_cursor();
-        let _ = ratatui::try_restore();
+        // A panic has given it back before its words; a second time, they would be written over.
+        if !std::thread::panicking() {
+            let _ = ratatui::try_restore();
+        }
         output::held::end();
     }
 }
@@ -223,4 +232,46 @@ fn output_of(
 
 fn worded(error: anyhow::Error) -> String {
     format!("{error:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use rustix::termios::{LocalModes, tcgetattr};
+
+    use super::Screen;
+
+    /// Run by the test below, in a terminal of its own.
+    #[test]
+    #[ignore = "is run by another test, in a terminal"]
+    fn panics_on_the_screen() {
+        let screen = Screen::open().unwrap();
+        crate::output::note("said meanwhile");
+        panic!("on purpose, at {:?}", screen.0.size().unwrap());
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        let (mut pty, pts) = pty_process::blocking::open().unwrap();
+        pty.resize(pty_process::Size::new(24, 80)).unwrap();
+        let words = ["commands::watch::tests::panics_on_the_screen", "--exact", "--ignored", "--nocapture"];
+        let command = pty_process::blocking::Command::new(std::env::current_exe().unwrap());
+        let mut child = command.args(words).env("TERM", "xterm").env("RUST_BACKTRACE", "0").spawn(pts).unwrap();
+        let mut raw = Vec::new();
+        // The system reports a program that has ended as an error.
+        let _ = pty.read_to_end(&mut raw);
+        assert!(!child.wait().unwrap().success());
+        let mut parser = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
+        let raw = String::from_utf8(raw).unwrap();
+        assert!(raw.contains("\u{1b}[?1049h"), "it had the screen: {raw:?}");
+        let (shown, told) = (raw.find("\u{1b}[?25h").unwrap(), raw.find("on purpose").unwrap());
+        assert!(shown < told, "the cursor is there although nothing is dropped: {raw:?}");
+        parser.process(raw.as_bytes());
+        let (screen, text) = (parser.screen(), parser.screen().contents());
+        assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{raw:?}");
+        assert!(text.contains("on purpose, at Size") && text.contains("said meanwhile"), "{raw:?}");
+        let modes = tcgetattr(&pty).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG), "{modes:?}");
+    }
 }

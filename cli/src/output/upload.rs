@@ -21,14 +21,25 @@ pub(crate) fn size<'a>(files: impl IntoIterator<Item = &'a Path>) -> u64 {
 /// Shows how far `upload` is until it ends. `sent` tells the bytes that it has sent of `total`; what need not be sent is
 /// no part of it, so that the bar may end early.
 pub(crate) async fn shown<T>(what: &str, total: u64, sent: impl Fn() -> u64, upload: impl Future<Output = T>) -> T {
-    let begun = Instant::now();
     let terminal = std::io::stderr().is_terminal();
+    shown_every(if terminal { REFRESH } else { MENTION }, terminal, what, total, sent, upload).await
+}
+
+async fn shown_every<T>(
+    every: Duration,
+    terminal: bool,
+    what: &str,
+    total: u64,
+    sent: impl Fn() -> u64,
+    upload: impl Future<Output = T>,
+) -> T {
+    let begun = Instant::now();
     let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(total), target).with_message(format!("uploading {what}"));
     if let Ok(style) = ProgressStyle::with_template(BAR) {
         bar.set_style(style);
     }
-    let mut ticks = interval(if terminal { REFRESH } else { MENTION });
+    let mut ticks = interval(every);
     // The first tick comes at once.
     ticks.tick().await;
     tokio::pin!(upload);
@@ -67,6 +78,55 @@ mod tests {
     #[test]
     fn the_bar_is_well_formed() {
         assert!(ProgressStyle::with_template(BAR).is_ok());
+    }
+
+    /// An upload of which half is sent, until it was looked at three times; run by the tests below.
+    #[tokio::test]
+    #[ignore = "is run by other tests, in and out of a terminal"]
+    async fn half_an_upload() {
+        let looks = std::cell::Cell::new(0);
+        let sent = || {
+            looks.set(looks.get() + 1);
+            10 << 20
+        };
+        let upload = async {
+            while looks.get() < 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let terminal = std::io::stderr().is_terminal();
+        shown_every(REFRESH, terminal, "dga (3 files)", 20 << 20, sent, upload).await;
+    }
+
+    const HALF: [&str; 4] = ["output::upload::tests::half_an_upload", "--exact", "--ignored", "--nocapture"];
+
+    #[test]
+    fn on_a_terminal_there_is_a_bar_that_is_taken_away() {
+        use std::io::Read;
+        let (mut pty, pts) = pty_process::blocking::open().unwrap();
+        pty.resize(pty_process::Size::new(24, 100)).unwrap();
+        let command = pty_process::blocking::Command::new(std::env::current_exe().unwrap());
+        let mut child = command.args(HALF).env("TERM", "xterm").spawn(pts).unwrap();
+        let mut raw = Vec::new();
+        // The system reports a program that has ended as an error.
+        let _ = pty.read_to_end(&mut raw);
+        assert!(child.wait().unwrap().success());
+        let mut parser = vt100::Parser::new(24.try_into().unwrap(), 100.try_into().unwrap(), 0);
+        let raw = String::from_utf8(raw).unwrap();
+        assert!(raw.contains("uploading dga (3 files) [") && raw.contains("10.00 MiB/20.00 MiB"), "{raw:?}");
+        parser.process(raw.as_bytes());
+        assert!(!parser.screen().contents().contains("uploading"), "{}", parser.screen().contents());
+    }
+
+    #[test]
+    fn elsewhere_there_is_a_line_now_and_then() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap()).args(HALF).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("uploading")).collect();
+        assert_eq!(lines.len(), 3, "{stderr}");
+        assert!(
+            lines[0].starts_with("uploading dga (3 files): 10.00 MiB of 20.00 MiB (") && !stderr.contains('\u{1b}')
+        );
     }
 
     #[tokio::test]

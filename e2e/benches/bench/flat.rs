@@ -35,6 +35,7 @@ pub(crate) fn minutes() -> anyhow::Result<Option<u64>> {
 pub(crate) async fn watched(minutes: u64) -> anyhow::Result<()> {
     let cluster = Cluster::builder().zookeeper_only().start().await?;
     let store = Store::open(Config::new(cluster.quorum())).await?;
+    store.init().await?;
     let text = |name: &str, mark: usize| manifest(name, 0, "/m", &format!("  env: {{MARK: \"{mark}\"}}\n"));
     let named = |number: usize| format!("many{number}").parse::<Name>();
     each(MODELS, |number| {

@@ -1,7 +1,6 @@
 //! `service start`: submits the operator and waits until it works.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,11 +16,8 @@ use crate::commands::connection::open;
 use crate::commands::deploy::open_tree;
 use crate::commands::payload_path::open_hdfs;
 use crate::legacy::service::ServiceRequest;
-use crate::output;
+use crate::output::{self, waiting::Waiting};
 use crate::settings::{Settings, user};
-
-/// How often a long wait is mentioned where no terminal shows it.
-const MENTION: Duration = Duration::from_secs(10);
 
 /// `service start`.
 pub(crate) async fn start(settings: &Settings, args: Start) -> anyhow::Result<ExitCode> {
@@ -98,12 +94,12 @@ async fn launch(
 /// Until this application's operator leads and is ready. One that is not in time is killed.
 async fn await_ready(store: &Store, rm: &Rm, id: ApplicationId, timeout: Duration) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let mut progress = Progress::new(begun);
+    let mut waiting = Waiting::new();
     let mut last = ApplicationReport::default();
     loop {
         let leader = Known::read(store).await.ok().and_then(|known| known.leader);
         if let Some(leader) = leader.filter(|leader| leader.ready && leader.application == id.to_string()) {
-            progress.end();
+            waiting.clear();
             output::data(&format!(
                 "{id} serves {} from {} after {:.1} s\n",
                 store.root(),
@@ -117,11 +113,11 @@ async fn await_ready(store: &Store, rm: &Rm, id: ApplicationId, timeout: Duratio
             last = report;
         }
         if last.state.is_over() {
-            progress.end();
+            waiting.clear();
             bail!("{id} ended as {}: {}", state(last.state), one_line(&last.diagnostics));
         }
         if begun.elapsed() >= timeout {
-            progress.end();
+            waiting.clear();
             let killed = rm.kill(id, "maasctl service start: the operator was not ready in time").await;
             let told = one_line(&last.diagnostics);
             let fate = killed
@@ -132,7 +128,7 @@ async fn await_ready(store: &Store, rm: &Rm, id: ApplicationId, timeout: Duratio
                 state(last.state)
             );
         }
-        progress.show(&format!("{id} is {}", state(last.state)));
+        waiting.show(&format!("the operator of {id}: the application is {}", state(last.state)));
         sleep(GLANCE).await;
     }
 }
@@ -140,35 +136,4 @@ async fn await_ready(store: &Store, rm: &Rm, id: ApplicationId, timeout: Duratio
 pub(super) fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.is_empty() { "no diagnostics".to_owned() } else { lines.join(" ").chars().take(2000).collect() }
-}
-
-/// One line that counts seconds on a terminal; elsewhere a line at each change and now and then.
-struct Progress {
-    begun: Instant,
-    terminal: bool,
-    shown: Option<(String, Instant)>,
-}
-
-impl Progress {
-    fn new(begun: Instant) -> Self {
-        Self { begun, terminal: std::io::stderr().is_terminal(), shown: None }
-    }
-
-    fn show(&mut self, text: &str) {
-        let line = format!("{text} ({} s)", self.begun.elapsed().as_secs());
-        if self.terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
-        } else if self.shown.as_ref().is_none_or(|(shown, at)| shown != text || at.elapsed() >= MENTION) {
-            output::note(&line);
-        } else {
-            return;
-        }
-        self.shown = Some((text.to_owned(), Instant::now()));
-    }
-
-    fn end(&mut self) {
-        if self.terminal && self.shown.is_some() {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }

@@ -13,7 +13,7 @@ use super::submission::{Binaries, remote, upload_programs};
 use super::{GLANCE, Known, Rm, request};
 use crate::commands::connection::open;
 use crate::commands::payload_path::open_hdfs;
-use crate::output;
+use crate::output::{self, waiting::Waiting};
 use crate::settings::{Settings, user};
 
 /// `service upgrade`: uploads the programs and asks for them; the operator leaves, and its next attempt runs them. To do it
@@ -42,11 +42,13 @@ pub(crate) async fn upgrade(
     request(&store, &Node::Upgrade, asked.encode()).await?;
     output::note(&format!("asked {id} to run {}", asked.programs.operator.url));
     let begun = Instant::now();
+    let mut waiting = Waiting::new();
     loop {
         let leader = Known::read(&store).await.ok().and_then(|known| known.leader);
         let leader = leader.filter(|leader| leader.ready && leader.application == id.to_string());
         match leader.and_then(|leader| outcome(leader, &asked, epoch)) {
             Some(Ok(text)) => {
+                waiting.clear();
                 output::data(&format!("{id} {text} after {:.1} s\n", begun.elapsed().as_secs_f64()))?;
                 return Ok(ExitCode::SUCCESS);
             }
@@ -70,6 +72,7 @@ pub(crate) async fn upgrade(
                 timeout.as_secs()
             );
         }
+        waiting.show(&format!("{id} to run {}", asked.programs.operator.url));
         sleep(GLANCE).await;
     }
 }

@@ -127,3 +127,46 @@ async fn drain(from: Option<impl tokio::io::AsyncRead + Unpin>, most: u64) -> st
     }
     Ok(held)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_ended_with_all_that_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pid");
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "sleep 1000 & echo $! > pid.new && mv pid.new pid; wait"]).current_dir(&directory);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        let running = run(command, "fetch", Duration::from_secs(1000), &[], 10);
+        let started = async {
+            while !file.exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // Given up, as when the syncer ends; at the deadline the same is dropped.
+        tokio::select! {
+            _ = running => panic!("it ended"),
+            () = started => {}
+        }
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let status = format!("/proc/{}/stat", pid.trim());
+        // Nobody may have waited for it.
+        let runs = || std::fs::read_to_string(&status).is_ok_and(|stat| !stat.contains(") Z "));
+        let over = async {
+            while runs() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), over).await.expect("it runs on");
+    }
+
+    #[tokio::test]
+    async fn a_deadline_is_told_with_what_it_was_for() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "exec sleep 1000"]).stdin(Stdio::piped()).process_group(0).kill_on_drop(true);
+        let said = run(command, "fetch", Duration::from_millis(50), &[], 10).await.err().unwrap().to_string();
+        assert!(said.starts_with("git fetch was given up after 0 s: does the repository's host answer"), "{said}");
+    }
+}
