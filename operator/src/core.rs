@@ -15,6 +15,7 @@ mod turns;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use maas_crd::ModelName;
 use maas_store::{Change, CommitError, Done, Node, Op};
 
 use crate::allot::{Allotment, Shape};
@@ -36,6 +37,9 @@ const RETRY_MAX: u64 = 5_000;
 const UNSURE_FOR: u64 = 10_000;
 /// Wait before containers are given back whose commit failed.
 const GIVE_BACK_AGAIN: u64 = 200;
+/// Directories of Metron's that may be idle are looked at so much later: what is just being made or removed has its place by
+/// then.
+const TIDY_AFTER: u64 = 2_000;
 /// Times the deletion of an upload is tried before it is left behind.
 const UPLOAD_TRIES: u32 = 6;
 /// No operator leaves earlier than this after its start for another build: two that end within a second end the whole
@@ -52,6 +56,7 @@ enum Purpose {
     Ready,
     Deployment(Box<Planned>),
     Unknown(Vec<hadoop_yarn::ContainerId>),
+    Tidy(Vec<ModelName>),
     HandOver,
 }
 
@@ -97,6 +102,8 @@ pub struct Core {
     announced: bool,
     /// Unknown containers are not given back before.
     give_back_at: u64,
+    /// When to look at directories of Metron's that may be idle.
+    tidy_at: Option<u64>,
     drain: Drain,
     /// When this process began.
     began: Option<u64>,
@@ -137,6 +144,7 @@ impl Core {
             counter: 0,
             announced: false,
             give_back_at: 0,
+            tidy_at: None,
             drain: Drain::No,
             began: None,
             leave_at: None,
@@ -482,7 +490,9 @@ impl Core {
                 self.rm.keep(&ids);
                 self.give_back_at = now.mono + GIVE_BACK_AGAIN;
             }
-            (Purpose::Ready, _) => {}
+            // The mirror tells of what went; of what did not, or not surely, it may tell nothing more.
+            (Purpose::Tidy(models), Err(_)) => self.cache.doubt(models),
+            (Purpose::Ready | Purpose::Tidy(_), Ok(_)) => {}
         }
     }
 
@@ -569,6 +579,7 @@ impl Core {
             self.release_unknown(now, version, out);
             self.plan_due(now, epoch, version, out);
             self.allot(now);
+            self.tidy(now, version, out);
             self.announce(epoch, version, out);
             self.finish_drain(epoch, version, out);
         }
@@ -595,6 +606,26 @@ impl Core {
             self.commit(Purpose::Unknown(unknown), ops, out);
         }
         self.rm.forget_ended(|iid| self.cache.owner(iid).is_some());
+    }
+
+    /// Removes Metron's directories that are empty and that no deployment needs. A removed deployment takes its own along,
+    /// unless something stands there still: what a runner that was killed had published goes only with its session.
+    fn tidy(&mut self, now: Time, version: i32, out: &mut Vec<Effect>) {
+        if !self.cache.has_doubtful() || seeded(Bug::EmptyDirectoriesKept) {
+            return;
+        }
+        let at = *self.tidy_at.get_or_insert(now.mono + TIDY_AFTER);
+        if now.mono < at {
+            return;
+        }
+        self.tidy_at = None;
+        let idle = self.cache.take_idle(&self.settings.root);
+        if !idle.is_empty() {
+            let mut ops = vec![fence::check(&self.settings, version)];
+            let paths = idle.iter().map(|model| Node::MetronModel { model: model.clone() }.path(&self.settings.root));
+            ops.extend(paths.map(|path| Op::Delete { path, version: None }));
+            self.commit(Purpose::Tidy(idle), ops, out);
+        }
     }
 
     fn plan_due(&mut self, now: Time, epoch: u32, version: i32, out: &mut Vec<Effect>) {

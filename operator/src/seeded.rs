@@ -69,6 +69,7 @@ bugs! {
     InvalidSpecStops: "a spec that can't be read counts as none wanted",
     RevisionsKept: "revisions that nothing uses stay",
     StraysKept: "endpoints without a record stay",
+    EmptyDirectoriesKept: "a directory of Metron's stays whose last entry goes after its deployment",
     UploadDeletedInUse: "an upload is deleted while another deployment names it",
     UploadKept: "an upload that nothing names stays",
     ListingOfAnotherLife: "a listing for a deployment that is no more is used for its successor",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use maas_crd::{Faults, Iid, Manifest, Status, Template};
+use maas_crd::{Faults, Iid, Manifest, ModelName, Status, Template};
 use maas_store::{Done, Endpoint, EventRing, Exit, InstanceRecord, Node, Op, Revision, Root, RunnerReport, Stat};
 
 use crate::key::Key;
@@ -29,6 +29,15 @@ impl Value {
     fn stands(&self) -> bool {
         matches!(self, Self::Spec(_) | Self::Revision(_) | Self::Instance(_))
     }
+
+    /// The model that a spec or a revision names.
+    fn model(&self) -> Option<&ModelName> {
+        match self {
+            Self::Spec(spec) => spec.as_ref().as_ref().ok().map(|manifest| &manifest.resource.spec.template.model.name),
+            Self::Revision(revision) => revision.as_ref().map(|revision| &revision.template.model.name),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +57,10 @@ pub(crate) struct Cache {
     /// Znodes of which only our own write has told, and how many lists had begun then. The mirror does not say that one is
     /// gone which it never knew, when the word of that was lost with a connection.
     unheard: BTreeMap<String, u64>,
+    /// How many specs and revisions name each model.
+    named: BTreeMap<ModelName, usize>,
+    /// Models whose directory of Metron's may have become idle since that was looked at.
+    doubtful: BTreeSet<ModelName>,
 }
 
 impl Cache {
@@ -65,12 +78,16 @@ impl Cache {
         }
         let node = Node::parse(root, path);
         let value = node.as_ref().map_or(Value::Other, |node| parse(node, path, data));
-        self.standing += usize::from(value.stands());
+        self.count(&value);
         if let Some(before) = self.entries.insert(path.to_owned(), Entry { stat, value }) {
-            self.standing -= usize::from(before.value.stands());
+            self.discount(&before.value);
         }
-        if let Some(Node::Instance { namespace, name, iid }) = &node {
-            self.owners.insert(*iid, Key { namespace: namespace.clone(), name: name.clone() });
+        match &node {
+            Some(Node::Instance { namespace, name, iid }) => {
+                self.owners.insert(*iid, Key { namespace: namespace.clone(), name: name.clone() });
+            }
+            Some(Node::MetronModel { model }) => drop(self.doubtful.insert(model.clone())),
+            _ => {}
         }
         node.as_ref().and_then(key_of)
     }
@@ -78,14 +95,56 @@ impl Cache {
     /// Drops a znode. Returns the deployment it belonged to.
     pub(crate) fn gone(&mut self, root: &Root, path: &str) -> Option<Key> {
         if let Some(before) = self.entries.remove(path) {
-            self.standing -= usize::from(before.value.stands());
+            self.discount(&before.value);
         }
         self.unheard.remove(path);
         let node = Node::parse(root, path)?;
-        if let Node::Instance { iid, .. } = &node {
-            self.owners.remove(iid);
+        match &node {
+            Node::Instance { iid, .. } => drop(self.owners.remove(iid)),
+            Node::MetronInstance { model, .. } => drop(self.doubtful.insert(model.clone())),
+            _ => {}
         }
         key_of(&node)
+    }
+
+    fn count(&mut self, value: &Value) {
+        self.standing += usize::from(value.stands());
+        if let Some(model) = value.model() {
+            *self.named.entry(model.clone()).or_default() += 1;
+        }
+    }
+
+    fn discount(&mut self, value: &Value) {
+        self.standing -= usize::from(value.stands());
+        let Some(model) = value.model() else { return };
+        if let Some(named) = self.named.get_mut(model) {
+            *named -= 1;
+            if *named == 0 {
+                self.named.remove(model);
+                self.doubtful.insert(model.clone());
+            }
+        }
+    }
+
+    /// Whether a directory of Metron's may have become idle.
+    pub(crate) fn has_doubtful(&self) -> bool {
+        !self.doubtful.is_empty()
+    }
+
+    /// The models that are in doubt and have an empty directory of Metron's which no spec and no revision needs; none is in
+    /// doubt afterwards.
+    pub(crate) fn take_idle(&mut self, root: &Root) -> Vec<ModelName> {
+        let mut doubtful = std::mem::take(&mut self.doubtful);
+        doubtful.retain(|model| {
+            let path = Node::MetronModel { model: model.clone() }.path(root);
+            !self.named.contains_key(model) && self.entries.contains_key(&path) && self.below(&path).next().is_none()
+        });
+        doubtful.into_iter().collect()
+    }
+
+    /// They could not be removed: they are in doubt again.
+    pub(crate) fn doubt(&mut self, models: Vec<ModelName>) {
+        self.doubtful.extend(models);
     }
 
     /// A list is whole, the last of so many that have begun: what only our own write has told of and two lists did not
@@ -391,6 +450,28 @@ fn key_of(node: &Node) -> Option<Key> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_of_metrons_is_idle_once_it_is_empty_and_no_spec_names_its_model() {
+        let (root, mut cache) = (Root::default(), Cache::default());
+        let spec = b"apiVersion: maas/v1\nkind: ModelDeployment\nmetadata: {name: dga}\nspec:\n  model: {name: dga, version: \"1\"}\n  replicas: 1\n  payload: {path: /m}\n  resources: {memory: 256Mi}\n";
+        let [at, directory, child] =
+            ["/maas/specs/ModelDeployment/default/dga", "/maas/service/dga", "/maas/service/dga/container_1"];
+        cache.put(&root, directory, b"", Stat::default());
+        cache.put(&root, at, spec, Stat::default());
+        cache.put(&root, at, spec, Stat::default());
+        cache.put(&root, child, b"", Stat::default());
+        assert!(cache.take_idle(&root).is_empty());
+        cache.gone(&root, at);
+        assert!(cache.has_doubtful() && cache.take_idle(&root).is_empty(), "it has a child");
+        cache.gone(&root, child);
+        let idle = cache.take_idle(&root);
+        assert_eq!(idle.iter().map(ModelName::as_str).collect::<Vec<_>>(), ["dga"]);
+        assert!(!cache.has_doubtful());
+        cache.doubt(idle);
+        cache.gone(&root, directory);
+        assert!(cache.take_idle(&root).is_empty(), "it went by another's hand");
+    }
 
     #[test]
     fn what_only_our_own_write_told_goes_when_two_lists_do_not_name_it() {

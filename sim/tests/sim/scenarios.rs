@@ -98,6 +98,21 @@ fn a_removed_model_leaves_nothing() {
 }
 
 #[test]
+fn metrons_directory_goes_with_what_a_killed_runner_left_there() {
+    let mut world = one(1);
+    world.settled(&[("dga", 1)]);
+    // Published by a runner that nobody knows any more, whose session is not over yet.
+    let left = "/maas/service/dga/container_1".to_owned();
+    world.write(&[Op::Create { path: left.clone(), data: Vec::new(), ephemeral: true }]);
+    world.delete_spec("dga");
+    world.settled(&[("dga", 0)]);
+    assert!(world.tree.get(&left).is_some());
+    world.write(&[Op::Delete { path: left, version: None }]);
+    world.without_trace("dga");
+    world.settled(&[]);
+}
+
+#[test]
 fn an_upload_of_ours_goes_with_the_last_that_uses_it() {
     let upload = format!("/models/{}", maas_crd::Payload::upload_name(&"a".repeat(64), 7));
     let mut world = World::new(&[4096]);
