@@ -200,6 +200,10 @@ impl Core {
                     self.rm_moved(vec![iid]);
                 }
             }
+            Event::Looked(id, result) => {
+                let moved = self.rm.looked(&id, result, out);
+                self.rm_moved(moved.into_iter().collect());
+            }
             Event::Listed(key, number, result) => self.listed(now, &key, number, result),
             Event::UploadDeleted(key, path, result) => self.upload_deleted(now, &key, path, result, out),
             Event::Finished(result) => {
@@ -559,6 +563,7 @@ impl Core {
                 Act::Signal(iid) => self.rm.signal(*iid, out),
                 Act::Stop(iid) => self.rm.stop(now, *iid, out),
                 Act::Release(iid) => self.rm.release(now, *iid, out),
+                Act::Look(iid) => self.rm.look(*iid, out),
             }
         }
     }

@@ -67,6 +67,8 @@ pub enum Act {
     Stop(Iid),
     /// Give the container back to the ResourceManager.
     Release(Iid),
+    /// Ask the NodeManager what it has of it.
+    Look(Iid),
 }
 
 /// What follows from one look at a deployment.
@@ -530,6 +532,7 @@ impl Memory {
     /// Drops what is remembered of instances and revisions that are no more.
     fn forget(&mut self, observed: &Observed<'_>, now: Time) {
         self.unsure.retain(|iid, unsure| now.mono < unsure.until && !observed.instances.contains_key(iid));
+        self.silent.retain(|iid, _| observed.instances.contains_key(iid));
         self.stopping.retain(|iid, _| observed.instances.contains_key(iid));
         self.restarts.retain(|iid, _| observed.instances.contains_key(iid));
         self.ready.retain(|iid| observed.instances.contains_key(iid));
@@ -546,7 +549,7 @@ impl Memory {
             match act {
                 Act::Signal(iid) => self.stopping.entry(*iid).and_modify(|s| s.signalled = false),
                 Act::Stop(iid) => self.stopping.entry(*iid).and_modify(|s| s.stopped = false),
-                Act::Start(_) | Act::Release(_) | Act::DeleteUpload(_) => continue,
+                Act::Start(_) | Act::Release(_) | Act::Look(_) | Act::DeleteUpload(_) => continue,
             };
         }
     }

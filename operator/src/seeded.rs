@@ -51,6 +51,7 @@ bugs! {
     AsksDroppedOnResync: "open asks are not sent again after the ResourceManager restarted",
     NoRegistrationAfterRestart: "the ResourceManager's restart is not met with a registration",
     ReturnedNodeKeepsContainers: "containers of a lost node that returns are not given back",
+    SilenceIsTrusted: "a container of which nobody tells, its runner neither, counts as running",
     StartNotRepeated: "a start whose answer was lost is not repeated",
     StartWithoutPayload: "containers are started before their payload is pinned",
     PreemptionIsFailure: "an end that the platform caused counts as the model's failure",

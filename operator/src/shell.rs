@@ -151,6 +151,7 @@ impl Shell {
             Effect::Start(container, context) => Box::pin(effects::start(nodes, container, context)),
             Effect::Signal(id, node) => Box::pin(effects::signal(nodes, id, node)),
             Effect::Stop(id, node) => Box::pin(effects::stop(nodes, id, node)),
+            Effect::Look(id, node) => Box::pin(effects::look(nodes, id, node)),
             Effect::List(key, number, path) => Box::pin(effects::list(hdfs, key, number, path)),
             Effect::DeleteUpload(key, path) => Box::pin(effects::delete_upload(hdfs, key, path)),
             Effect::Finish(well, words) => Box::pin(effects::finish(master, well, words)),

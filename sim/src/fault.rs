@@ -30,6 +30,8 @@ pub enum Fault {
     RunnerExpired(usize),
     /// Some container is killed at the n-th commit.
     ContainerKilled(usize),
+    /// Some container ends at the n-th commit, and nobody who knew of it is left to tell.
+    EndUntold(usize),
     /// The operator is frozen at the n-th commit, superseded, and runs on later: before or after its session has timed out.
     Superseded(usize, u64),
     /// The operator is frozen before it sends its n-th commit, superseded, and sends it when it runs on.
@@ -68,6 +70,7 @@ impl Steps {
         for n in 0..self.commits {
             all.extend([CommitAnswerLost(n), CommitLost(n), CommitUnsent(n), CrashBefore(n), CrashAfter(n)]);
             all.extend([MirrorLost(n), MirrorSlow(n), SessionExpired(n), RunnerExpired(n), ContainerKilled(n)]);
+            all.push(EndUntold(n));
             all.extend([3_000, 20_000].map(|pause| Superseded(n, pause)));
             all.extend([3_000, 20_000].map(|pause| CommitLate(n, pause)));
         }
@@ -102,6 +105,9 @@ impl World {
         if let Some(id) = some(self).filter(|_| self.hits(Fault::ContainerKilled(at))) {
             self.note(format!("{id} is killed"));
             self.end_container(id, 137);
+        }
+        if let Some(id) = some(self).filter(|_| self.hits(Fault::EndUntold(at))) {
+            self.end_container_untold(id);
         }
         for pause in [3_000, 20_000] {
             if self.hits(Fault::Superseded(at, pause)) {

@@ -214,6 +214,13 @@ impl World {
         self.end_runner(id);
     }
 
+    /// A container ends, and nobody is told.
+    pub fn end_container_untold(&mut self, id: ContainerId) {
+        self.note(format!("{id} ends while its NodeManager and the ResourceManager restart, and is forgotten"));
+        self.yarn.end_untold(id);
+        self.end_runner(id);
+    }
+
     pub(crate) fn end_runner(&mut self, id: ContainerId) {
         if let Some(runner) = self.runners.remove(&id) {
             self.later(SESSION, Occurrence::Expire(runner.session));

@@ -225,6 +225,10 @@ impl World {
                     self.end_runner(id);
                 }
             }
+            Effect::Look(id, node) => {
+                let answer = self.yarn.look(id, &node);
+                self.later(3, Occurrence::Core(n, Event::Looked(id, answer)));
+            }
             Effect::List(key, number, path) => {
                 let answer = self.hdfs.get(&path).cloned();
                 let answer = answer.unwrap_or_else(|| Err(("PayloadMissing", format!("{path} does not exist"))));

@@ -187,7 +187,8 @@ impl World {
         let good = |w: &Self| wanted.iter().all(|(name, n)| w.is_as_wanted(name, *n));
         let converged = self.run_until(120_000, good);
         assert!(converged, "never came to {wanted:?}\n{}\n{}", self.tail(), self.show());
-        self.run_for(30_000);
+        // An end that nobody tells is noticed by a session that times out and half a minute of silence.
+        self.run_for(50_000);
         self.faults.clear();
         let all_run_on = self.run_until(60_000, |w| w.slots.iter().all(|slot| !slot.alive || !slot.is_paused()));
         assert!(all_run_on, "an operator is frozen for good\n{}", self.tail());

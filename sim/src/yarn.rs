@@ -333,6 +333,29 @@ impl Yarn {
         had
     }
 
+    /// What a NodeManager says of a container.
+    pub fn look(&self, id: ContainerId, node: &NodeId) -> Result<Option<ContainerStatus>, String> {
+        if !self.nodes.iter().any(|n| n.up && n.id == *node) {
+            return Err("it does not answer".to_owned());
+        }
+        let runs = self.containers.get(&id).is_some_and(|known| known.started.is_some());
+        let status = |state, exit_status| ContainerStatus { id, state, exit_status, diagnostics: String::new() };
+        Ok(match self.kept.get(&id).filter(|kept| kept.in_memory) {
+            Some(kept) => Some(status(ContainerState::Complete, kept.status)),
+            None => runs.then(|| status(ContainerState::Running, -1_000)),
+        })
+    }
+
+    /// A container's process ends, and its NodeManager with all that it remembers, while the ResourceManager restarts: that
+    /// one learns of the node, and of nothing there.
+    pub fn end_untold(&mut self, id: ContainerId) {
+        self.containers.remove(&id);
+        self.previous.retain(|c| c.id != id);
+        self.taken.remove(&id);
+        self.restart();
+        self.completed.retain(|status| status.id != id);
+    }
+
     /// A container's process has ended; whether the ResourceManager knew it.
     pub fn end(&mut self, id: ContainerId, exit_status: i32, words: &str) -> bool {
         self.over(id, exit_status, words, exit_status, exit_status)

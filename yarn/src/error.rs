@@ -96,9 +96,11 @@ impl Error {
         matches!(self, Self::Container { remote } if said(remote))
     }
 
-    /// The NodeManager does not know the container (any more).
+    /// The NodeManager does not know the container, or not any more (`ContainerManagerImpl.getContainerStatusInternal`).
     pub(crate) fn is_unknown_container(&self) -> bool {
-        matches!(self, Self::Container { remote } if remote.message.contains("is not handled by this NodeManager"))
+        let Self::Container { remote } = self else { return false };
+        let said = |words: &str| remote.message.contains(words);
+        said("is not handled by this NodeManager") || said("was recently stopped on node manager")
     }
 
     /// The call may have had its effect although there is no answer. `false` is certain.
@@ -165,6 +167,7 @@ mod tests {
         assert!(said(again).is_already_started());
         assert!(!said("Unauthorized request to start container.\nThis token is expired.").is_already_started());
         assert!(said("Container c is not handled by this NodeManager").is_unknown_container());
+        assert!(said("Container c was recently stopped on node manager.").is_unknown_container());
     }
 
     #[test]

@@ -87,11 +87,20 @@ impl NodeClient {
         Ok(())
     }
 
-    /// The states of those containers that the NodeManager knows; it forgets them some minutes after their end.
-    pub async fn statuses(&self, ids: &[ContainerId]) -> Result<Vec<ContainerStatus>, Error> {
-        let request = m::ContainerIds { ids: ids.iter().map(|id| (*id).into()).collect() };
+    /// What the NodeManager has of a container: none when it does not know it, or not any more, so that nothing of it runs
+    /// under that NodeManager's hand. Changes nothing.
+    pub async fn status(&self, id: ContainerId) -> Result<Option<ContainerStatus>, Error> {
+        let request = m::ContainerIds { ids: vec![id.into()] };
         let answer: m::StatusesResponse = self.call("getContainerStatuses", &request).await?;
-        Ok(answer.statuses.into_iter().filter_map(m::ContainerStatus::read).collect())
+        let status = answer.statuses.into_iter().filter_map(m::ContainerStatus::read).find(|status| status.id == id);
+        if status.is_some() {
+            return Ok(status);
+        }
+        match settle("getContainerStatuses", &[], answer.failed) {
+            Err(error) if error.is_unknown_container() => Ok(None),
+            Err(error) => Err(error),
+            Ok(()) => Err(Error::Incomplete { method: "getContainerStatuses", field: "status" }),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What happens to the core and what it wants done. One effect is one request; its answer is an event.
 
 use hadoop_yarn::{
-    AllocateRequest, AllocateResponse, Container, ContainerId, LaunchContext, MasterError, NodeId, RegisterResponse,
+    AllocateRequest, AllocateResponse, Container, ContainerId, ContainerStatus, LaunchContext, MasterError, NodeId,
+    RegisterResponse,
 };
 use maas_crd::Iid;
 use maas_store::{Change, CommitError, Done, Op, PinnedFile, Stat};
@@ -31,6 +32,8 @@ pub enum Event {
     Allocated(Result<AllocateResponse, MasterError>),
     /// The answer of a start; a text says why not, and `true` that it may have happened.
     Started(ContainerId, Result<(), (String, bool)>),
+    /// What a NodeManager has of a container, or why it did not say.
+    Looked(ContainerId, Result<Option<ContainerStatus>, String>),
     /// The answer of a listing: files, or a reason in one word and a message.
     Listed(Key, u32, Result<Vec<PinnedFile>, (&'static str, String)>),
     /// The answer of the deletion of an upload.
@@ -69,6 +72,8 @@ pub enum Effect {
     Signal(ContainerId, NodeId),
     /// Have its NodeManager stop a container.
     Stop(ContainerId, NodeId),
+    /// Ask its NodeManager what it has of a container.
+    Look(ContainerId, NodeId),
     /// Remember NodeManager tokens.
     Tokens(Vec<hadoop_yarn::NmToken>),
     /// List a payload's files, for a revision of a deployment.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hadoop_yarn::{
-    AllocateResponse, Ask, Container as Granted, ContainerId, ContainerStatus, LaunchContext, Ledger, MasterError,
-    NodeId, NodeState, RegisterResponse, Resource,
+    AllocateResponse, Ask, Container as Granted, ContainerId, ContainerState, ContainerStatus, LaunchContext, Ledger,
+    MasterError, NodeId, NodeState, RegisterResponse, Resource,
 };
 use maas_crd::Iid;
 
@@ -490,6 +490,42 @@ impl Rm {
         if let Some(held) = self.by_iid.get(&iid).and_then(|id| self.held.get(id)) {
             out.push(Effect::Signal(held.container.id, held.container.node.clone()));
         }
+    }
+
+    /// Asks the NodeManager what it has of the container of an instance.
+    pub(crate) fn look(&self, iid: Iid, out: &mut Vec<Effect>) {
+        if let Some(held) = self.by_iid.get(&iid).and_then(|id| self.held.get(id)) {
+            out.push(Effect::Look(held.container.id, held.container.node.clone()));
+        }
+    }
+
+    /// Takes in what a NodeManager has of a container. One that it does not know, or that is over there, is over: of an end
+    /// that was told to a ResourceManager which died with it nobody says another word. Returns its instance then.
+    pub(crate) fn looked(
+        &mut self,
+        id: &ContainerId,
+        answer: Result<Option<ContainerStatus>, String>,
+        out: &mut Vec<Effect>,
+    ) -> Option<Iid> {
+        let held = self.held.get(id)?;
+        let ended = match answer {
+            Ok(Some(status)) if status.state != ContainerState::Complete => return None,
+            Ok(Some(status)) => Ended { exit_status: status.exit_status, diagnostics: status.diagnostics },
+            Ok(None) => Ended {
+                exit_status: hadoop_yarn::exit::ABORTED,
+                diagnostics: "its NodeManager does not know it any more".to_owned(),
+            },
+            Err(why) => {
+                out.push(Effect::Say(
+                    Level::Warn,
+                    format!("{id}: its runner is gone, and its node does not say: {why}"),
+                ));
+                return None;
+            }
+        };
+        out.push(Effect::Say(Level::Warn, format!("{id} has ended, which YARN did not tell: {}", ended.diagnostics)));
+        self.ended.entry(held.iid).or_insert(ended);
+        Some(held.iid)
     }
 
     /// Has the NodeManager stop the container of an instance.

@@ -18,6 +18,8 @@ use crate::seeded::{Bug, seeded};
 const SIGNAL_AFTER: u64 = 2_000;
 /// How long after the end of its grace a container is stopped.
 const STOP_AFTER: u64 = 5_000;
+/// How long a runner may be away before its NodeManager is asked after the container, and again after that.
+const LOOK_AFTER: u64 = 30_000;
 /// The reason of events about containers that another queue is owed.
 pub(super) const PREEMPTED: &str = "Preempted";
 /// Grace of an instance whose revision is not known.
@@ -48,6 +50,7 @@ pub(super) fn settle(
             plan.wake_at(now.mono);
             return;
         }
+        look(plan, memory, *iid, instance, now);
         if let Container::Ended(ended) = &instance.container {
             count_failure(memory, *iid, instance, ended, now);
             paths.delete_instance(*iid, instance, &mut plan.ops);
@@ -68,6 +71,21 @@ pub(super) fn settle(
             press(plan, paths, memory, *iid, instance, now);
         }
     }
+}
+
+/// Has the NodeManager asked after a container whose runner has been away for long. It may be loading a large payload, or
+/// cut from ZooKeeper; or it has ended, and all who knew of it have forgotten that.
+fn look(plan: &mut Plan, memory: &mut Memory, iid: Iid, instance: &Instance, now: Time) {
+    if instance.container != Container::Running || instance.runner.is_some() || seeded(Bug::SilenceIsTrusted) {
+        memory.silent.remove(&iid);
+        return;
+    }
+    let at = memory.silent.entry(iid).or_insert(now.mono + LOOK_AFTER);
+    if now.mono >= *at {
+        plan.acts.push(Act::Look(iid));
+        *at = now.mono + LOOK_AFTER;
+    }
+    plan.wake_at(*at);
 }
 
 /// Revokes one instance: from the record's write on, its runner can publish nothing.

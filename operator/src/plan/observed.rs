@@ -158,6 +158,8 @@ pub struct Memory {
     pub unsure: BTreeMap<Iid, Unsure>,
     /// When each stopping instance was first seen to be, and how far its end was pressed.
     pub stopping: BTreeMap<Iid, Stopping>,
+    /// When to ask the NodeManager after each instance that runs, as far as YARN says, and whose runner is not there.
+    pub silent: BTreeMap<Iid, u64>,
     /// Restarts already told as events.
     pub restarts: BTreeMap<Iid, u32>,
     /// This operator has looked at it before.

@@ -84,6 +84,14 @@ pub(super) async fn stop(nodes: Nodes, id: ContainerId, node: NodeId) -> Event {
     told(&id, "stopped", result)
 }
 
+pub(super) async fn look(nodes: Nodes, id: ContainerId, node: NodeId) -> Event {
+    let result = match nodes.get(&node) {
+        Ok(client) => client.status(id).await,
+        Err(error) => Err(error),
+    };
+    Event::Looked(id, result.map_err(|error| chain(&error)))
+}
+
 /// The core goes by what YARN says of the container, not by this answer.
 fn told(id: &ContainerId, what: &str, result: Result<(), MasterError>) -> Event {
     if let Err(error) = result {

@@ -69,6 +69,7 @@ fn kind(effect: &Effect) -> &'static str {
         Effect::Start(..) => "start",
         Effect::Signal(..) => "signal",
         Effect::Stop(..) => "stop",
+        Effect::Look(..) => "look",
         Effect::List(..) => "list",
         Effect::DeleteUpload(..) => "delete-upload",
         Effect::Finish(..) => "finish",

@@ -30,6 +30,29 @@ fn create(path: &str) -> Op {
 // --- YARN -----------------------------------------------------------------------------------------------------------
 
 #[test]
+fn an_end_that_nobody_is_left_to_tell_is_found_out() {
+    let mut world = World::new(&[4096, 4096]);
+    world.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
+    world.settled(&[("dga", 2)]);
+    let id = *world.runners.keys().next().unwrap();
+    world.end_container_untold(id);
+    world.settled(&[("dga", 2)]);
+    assert!(!world.yarn.containers.contains_key(&id));
+}
+
+#[test]
+fn a_model_that_is_removed_after_an_untold_end_leaves_nothing() {
+    let mut world = World::new(&[4096, 4096]);
+    world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
+    world.settled(&[("dga", 1)]);
+    let id = *world.runners.keys().next().unwrap();
+    world.end_container_untold(id);
+    world.delete_spec("dga");
+    world.settled(&[("dga", 0)]);
+    world.without_trace("dga");
+}
+
+#[test]
 fn a_node_that_returns_gets_its_containers_taken_away() {
     let mut world = serving(4);
     world.deaf = true;
