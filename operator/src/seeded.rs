@@ -77,6 +77,9 @@ bugs! {
     GenerationAhead: "a generation is reported as observed before it is",
     ReadyTooEarly: "an instance counts as ready once its container runs",
     ProgressForgotten: "the time without progress begins anew with each operator",
+    ClientHearsOfNoEnd: "a client goes on to name an endpoint that is gone",
+    ClientKeepsWhatAListLacks: "a client goes on to name what went while it was cut off",
+    ClientNeverStale: "a client that is cut off does not say so",
     TransitionTimeMoves: "a condition that did not change gets a new time at each look",
 }
 

@@ -26,6 +26,8 @@ pub enum Fault {
     MirrorSlow(usize),
     /// The operator's session expires at the n-th commit, which is not applied.
     SessionExpired(usize),
+    /// A client is cut off at the n-th commit, for so long.
+    ClientCut(usize, u64),
     /// The session of some runner expires at the n-th commit.
     RunnerExpired(usize),
     /// Some container is killed at the n-th commit.
@@ -70,7 +72,7 @@ impl Steps {
         for n in 0..self.commits {
             all.extend([CommitAnswerLost(n), CommitLost(n), CommitUnsent(n), CrashBefore(n), CrashAfter(n)]);
             all.extend([MirrorLost(n), MirrorSlow(n), SessionExpired(n), RunnerExpired(n), ContainerKilled(n)]);
-            all.push(EndUntold(n));
+            all.extend([EndUntold(n), ClientCut(n, 1_000), ClientCut(n, 9_000)]);
             all.extend([3_000, 20_000].map(|pause| Superseded(n, pause)));
             all.extend([3_000, 20_000].map(|pause| CommitLate(n, pause)));
         }
@@ -108,6 +110,11 @@ impl World {
         }
         if let Some(id) = some(self).filter(|_| self.hits(Fault::EndUntold(at))) {
             self.end_container_untold(id);
+        }
+        for cut in [1_000, 9_000] {
+            if self.hits(Fault::ClientCut(at, cut)) && !self.clients.is_empty() {
+                self.lose_client(0, cut);
+            }
         }
         for pause in [3_000, 20_000] {
             if self.hits(Fault::Superseded(at, pause)) {

@@ -4,6 +4,7 @@
 // It is made to fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+pub mod client;
 pub mod fault;
 pub mod mirror;
 pub mod operator;
@@ -21,9 +22,11 @@ use maas_operator::core::Core;
 use maas_operator::core::event::{Event, Tag};
 use maas_operator::settings::Settings;
 use maas_store::twin::{Session, Tree};
-use maas_store::{Node, Op, PinnedFile, Root, UpgradeRequest};
+use maas_store::{Change, Node, Op, PinnedFile, Root, UpgradeRequest};
 
+use client::Client;
 use fault::{Fault, Steps};
+use mirror::Reader;
 use operator::Slot;
 use oracle::Watch;
 use runner::Runner;
@@ -51,7 +54,13 @@ pub enum Occurrence {
     Relist(usize),
     ListAgain(usize),
     /// A mirror of such a connection reads on.
-    Mirror(usize, u64),
+    Mirror(Reader, u64),
+    /// A client's mirror tells.
+    Told(usize, Change),
+    ClientBack(usize),
+    ClientLists(usize),
+    /// What a client names, of this connection, of this model: no longer this.
+    Judge(usize, u64, String, String),
     Resume(usize),
 }
 
@@ -64,6 +73,7 @@ pub struct World {
     pub tree: Tree,
     pub user: Session,
     pub slots: Vec<Slot>,
+    pub clients: Vec<Client>,
     pub yarn: Yarn,
     pub runners: BTreeMap<ContainerId, Runner>,
     pub faults: Vec<Fault>,
@@ -114,6 +124,7 @@ impl World {
             tree,
             user,
             slots: Vec::new(),
+            clients: Vec::new(),
             yarn: Yarn::new(application, memory),
             runners: BTreeMap::new(),
             faults: Vec::new(),
@@ -305,10 +316,14 @@ impl World {
                 self.boot(attempt, "b");
             }
             Occurrence::Relist(n) => self.relist(n),
-            Occurrence::Mirror(n, connection) => self.step_mirror(n, connection),
+            Occurrence::Mirror(who, connection) => self.step_mirror(who, connection),
+            Occurrence::Told(n, change) => self.tell_client(n, change),
+            Occurrence::ClientBack(n) => self.client_back(n),
+            Occurrence::ClientLists(n) => self.client_lists(n),
+            Occurrence::Judge(n, connection, model, url) => self.judge_client(n, connection, &model, &url),
             Occurrence::ListAgain(n) => {
                 if self.slots[n].alive && !self.slots[n].lost {
-                    self.list(n);
+                    self.list(Reader::Operator(n));
                 }
                 self.later(RELIST, Occurrence::ListAgain(n));
             }

@@ -12,7 +12,7 @@ use maas_store::twin::Session;
 use maas_store::{Change, CommitError, Node, Op};
 
 use crate::fault::Fault;
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, Reader};
 use crate::runner::{self, Runner};
 use crate::yarn::Start;
 use crate::{Occurrence, SESSION, World, root};
@@ -201,7 +201,7 @@ impl World {
                 self.slots[n].following = true;
                 self.later(crate::RELIST, Occurrence::ListAgain(n));
                 if !self.slots[n].lost {
-                    self.follow(n);
+                    self.follow(Reader::Operator(n));
                 }
             }
             Effect::Commit(tag, ops) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maas_operator::core::event::Effect;
-use maas_store::{EpochRecord, InstanceRecord, Node, Op};
+use maas_store::{Endpoint, EpochRecord, InstanceRecord, Node, Op};
 
 use crate::{SESSION, World, root};
 
@@ -28,6 +28,8 @@ pub struct Watch {
     most: BTreeMap<String, usize>,
     /// Endpoints whose record is not at version 0, and since when.
     foul: BTreeMap<String, u64>,
+    /// Model and URL of every endpoint, by path.
+    published: BTreeMap<String, (String, String)>,
     /// Generation last observed, by deployment's uid.
     observed: BTreeMap<i64, i64>,
     /// Effects other than heartbeats.
@@ -161,12 +163,26 @@ impl World {
             let most = self.watch.most_live.entry(name).or_default();
             *most = (*most).max(n);
         }
+        self.judge_published();
         for (name, wanted) in &self.watch.complete {
             let n = complete.get(name).copied().unwrap_or(0);
             match self.watch.fewest.get_mut(name) {
                 Some(fewest) => *fewest = (*fewest).min(n),
                 None if n >= *wanted => drop(self.watch.fewest.insert(name.clone(), n)),
                 None => {}
+            }
+        }
+    }
+
+    /// What was published and is no more is soon named by no client.
+    fn judge_published(&mut self) {
+        let all = self.tree.list("/maas/endpoints");
+        let all = all.filter_map(|(path, data, _)| Some((path.to_owned(), Endpoint::decode(path, data).ok()?)));
+        let now: BTreeMap<String, (String, String)> = all.map(|(path, e)| (path, (e.model, e.url))).collect();
+        let before = std::mem::replace(&mut self.watch.published, now);
+        for (path, (model, url)) in before {
+            if self.watch.published.get(&path).is_none_or(|(_, new)| *new != url) {
+                self.judge_clients_later(&model, &url);
             }
         }
     }
@@ -200,6 +216,7 @@ impl World {
         assert!(self.watch.effects == 0, "{} effects when quiet\n{}\n{}", self.watch.effects, self.tail(), self.show());
         assert!(self.watch.heartbeats <= 130, "{} heartbeats when quiet\n{}", self.watch.heartbeats, self.tail());
         assert_eq!(self.yarn.containers.len(), total, "containers\n{}\n{}", self.tail(), self.show());
+        self.judge_clients_at_the_end(wanted.iter().map(|(name, _)| (*name).to_owned()));
         assert_eq!(self.runners.len(), total, "runners\n{}", self.tail());
         assert!(self.yarn.asks.is_empty(), "asks {:?}\n{}", self.yarn.asks, self.tail());
     }

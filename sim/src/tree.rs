@@ -2,6 +2,7 @@
 
 use maas_store::{Change, Op};
 
+use crate::mirror::Reader;
 use crate::{Occurrence, World, runner};
 
 impl World {
@@ -51,8 +52,8 @@ impl World {
     /// The mirror of an operator is lost for some time; it writes on.
     pub fn lose_mirror(&mut self, n: usize, how_long: u64) {
         self.slots[n].lost = true;
-        self.void(n);
-        self.tell_of(n, 1, Change::Lost);
+        self.void(Reader::Operator(n));
+        self.tell_of(Reader::Operator(n), 1, Change::Lost);
         self.later(how_long, Occurrence::Relist(n));
     }
 
@@ -84,7 +85,7 @@ impl World {
         let slot = &mut self.slots[n];
         (slot.lost, slot.cut, slot.expired) = (false, false, false);
         if slot.alive && slot.following {
-            self.follow(n);
+            self.follow(Reader::Operator(n));
         }
     }
 

@@ -165,6 +165,7 @@ pub fn play(workload: Workload, faults: Vec<Fault>, seed: u64) -> World {
     let mut world = World::seeded(&[4096, 4096], seed);
     world.faults = faults;
     world.note(format!("{name} under {:?}, seed {seed}", world.faults));
+    world.open_client();
     act(&mut world);
     world.settled(wanted);
     for (name, n) in wanted {
@@ -187,11 +188,12 @@ pub fn wander(seed: u64, faults: &[Fault]) -> World {
     world.faults = faults.to_vec();
     world.note(format!("wandering under {faults:?}, seed {seed}"));
     let there = world.hdfs["/m"].clone();
+    let client = world.open_client();
     let mut wanted = [0_usize; 3];
     for _ in 0..4 + world.draw(12) {
         let n = world.draw(3) as usize;
         let name = NAMES[n];
-        match world.draw(18) {
+        match world.draw(19) {
             0..=6 => {
                 let replicas = world.draw(4) as u32;
                 let env = world.draw(3);
@@ -229,6 +231,10 @@ pub fn wander(seed: u64, faults: &[Fault]) -> World {
                 if let Some(id) = world.runners.keys().nth(n).copied() {
                     world.yarn.preempt(id);
                 }
+            }
+            17 => {
+                let away = [300, 9_000][world.draw(2) as usize];
+                world.lose_client(client, away);
             }
             16 => {
                 world.yarn.decommission(1, true);

@@ -30,6 +30,25 @@ fn create(path: &str) -> Op {
 // --- YARN -----------------------------------------------------------------------------------------------------------
 
 #[test]
+fn clients_name_what_is_live_through_cuts_and_say_when_they_do_not_know() {
+    let mut world = World::new(&[4096, 4096]);
+    let client = world.open_client();
+    world.put_spec("dga", &manifest("dga", 3, "256Mi", ""));
+    world.settled(&[("dga", 3)]);
+    for (cut, replicas) in [(1_000, 1), (20_000, 2)] {
+        world.lose_client(client, cut);
+        world.put_spec("dga", &manifest("dga", replicas, "256Mi", ""));
+        world.run_for(500);
+        assert!(world.clients[client].directory.view().is_stale());
+        world.settled(&[("dga", replicas as usize)]);
+        assert!(!world.clients[client].directory.view().is_stale());
+    }
+    // Connected all the while.
+    world.put_spec("dga", &manifest("dga", 0, "256Mi", ""));
+    world.settled(&[("dga", 0)]);
+}
+
+#[test]
 fn an_end_that_nobody_is_left_to_tell_is_found_out() {
     let mut world = World::new(&[4096, 4096]);
     world.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
