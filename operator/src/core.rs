@@ -204,6 +204,10 @@ impl Core {
                 let moved = self.rm.looked(&id, result, out);
                 self.rm_moved(moved.into_iter().collect());
             }
+            Event::NodesSeen(answer) => {
+                let moved = self.rm.nodes_seen(now, answer, out);
+                self.rm_moved(moved);
+            }
             Event::Listed(key, number, result) => self.listed(now, &key, number, result),
             Event::UploadDeleted(key, path, result) => self.upload_deleted(now, &key, path, result, out),
             Event::Finished(result) => {
@@ -574,6 +578,7 @@ impl Core {
             self.read_operator(out);
         }
         self.rm.register(now, out);
+        self.rm.look_at_nodes(now, out);
         let unheard = self.rm.stop_awaiting(now);
         self.rm_moved(unheard);
         if let Fence::Held { epoch, version } = self.fence

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hadoop_rpc::{Conf, Credentials};
-use hadoop_yarn::{AM_RM_TOKEN, ContainerId, MasterClient, Nodes, config};
+use hadoop_yarn::{AM_RM_TOKEN, ContainerId, MasterClient, Nodes, RmClient, config};
 use maas_crd::OperatorLaunch;
 use maas_hdfs::Hdfs;
 use maas_operator::settings::{self, Settings};
@@ -50,6 +50,7 @@ fn prepare() -> anyhow::Result<(tokio::runtime::Runtime, Settings, Peers)> {
     let conf_dir = PathBuf::from(variable("HADOOP_CONF_DIR")?);
     let conf = Conf::load(&conf_dir).context("the Hadoop configuration can't be read")?;
     let master = MasterClient::new(config::scheduler_addresses(&conf)?, token, CALL);
+    let manager = RmClient::new(config::rm_addresses(&conf)?, &launch.user, CALL);
     let hdfs = Hdfs::open(&conf_dir, Some(&launch.user))?;
     let settings = Settings {
         quorum: launch.quorum,
@@ -65,5 +66,5 @@ fn prepare() -> anyhow::Result<(tokio::runtime::Runtime, Settings, Peers)> {
         env: launch.env,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-    Ok((runtime, settings, Peers { master, nodes: Nodes::new(CALL), hdfs }))
+    Ok((runtime, settings, Peers { master, manager, nodes: Nodes::new(CALL), hdfs }))
 }

@@ -57,6 +57,7 @@ bugs! {
     PreemptionIsFailure: "an end that the platform caused counts as the model's failure",
     PreemptionNotHeeded: "instances that are to be preempted are not drained",
     LeavingNodeKept: "instances on a node that is being decommissioned stay until it is gone",
+    LeavingNodesNotAskedFor: "an operator that starts does not ask which nodes are being decommissioned",
     FailuresNotCounted: "failing containers are replaced without any wait",
     AsksNeverParked: "an ask that finds no room stands for ever before smaller ones",
     ParkedNeverShown: "a parked ask is never shown again",

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use hadoop_yarn::{MasterClient, Nodes};
+use hadoop_yarn::{MasterClient, Nodes, RmClient};
 use maas_hdfs::Hdfs;
 use maas_store::{Config, Mirror, Node, Store, mirror};
 
@@ -26,8 +26,10 @@ const FOLLOWED: [&str; 8] = ["specs", "status", "revisions", "instances", "endpo
 /// What the shell talks to.
 #[derive(Debug)]
 pub struct Peers {
-    /// The ResourceManager.
+    /// The ResourceManager, as the application's master.
     pub master: MasterClient,
+    /// The ResourceManager, as anybody.
+    pub manager: RmClient,
     /// The NodeManagers.
     pub nodes: Nodes,
     /// The payloads' file system.
@@ -152,6 +154,7 @@ impl Shell {
             Effect::Signal(id, node) => Box::pin(effects::signal(nodes, id, node)),
             Effect::Stop(id, node) => Box::pin(effects::stop(nodes, id, node)),
             Effect::Look(id, node) => Box::pin(effects::look(nodes, id, node)),
+            Effect::LookAtNodes => Box::pin(effects::look_at_nodes(self.peers.manager.clone())),
             Effect::List(key, number, path) => Box::pin(effects::list(hdfs, key, number, path)),
             Effect::DeleteUpload(key, path) => Box::pin(effects::delete_upload(hdfs, key, path)),
             Effect::Finish(well, words) => Box::pin(effects::finish(master, well, words)),

@@ -229,6 +229,10 @@ impl World {
                 let answer = self.yarn.look(id, &node);
                 self.later(3, Occurrence::Core(n, Event::Looked(id, answer)));
             }
+            Effect::LookAtNodes => {
+                let answer = self.yarn.leaving();
+                self.later(3, Occurrence::Core(n, Event::NodesSeen(answer)));
+            }
             Effect::List(key, number, path) => {
                 let answer = self.hdfs.get(&path).cloned();
                 let answer = answer.unwrap_or_else(|| Err(("PayloadMissing", format!("{path} does not exist"))));

@@ -469,6 +469,23 @@ impl Yarn {
         self.report(id, if leaves { NodeState::Decommissioning } else { NodeState::Running });
     }
 
+    /// The same, told to an attempt that is no more.
+    pub fn decommission_untold(&mut self, n: usize) {
+        let before = self.updated.len();
+        self.decommission(n, true);
+        self.updated.truncate(before);
+    }
+
+    /// The nodes that are being decommissioned.
+    pub fn leaving(&self) -> Result<Vec<NodeReport>, String> {
+        if self.down {
+            return Err("it does not answer".to_owned());
+        }
+        let report =
+            |id: &NodeId| NodeReport { id: id.clone(), state: NodeState::Decommissioning, ..NodeReport::default() };
+        Ok(self.leaving.iter().map(report).collect())
+    }
+
     fn report(&mut self, id: NodeId, state: NodeState) {
         self.updated.push(NodeReport { id, state, ..NodeReport::default() });
     }

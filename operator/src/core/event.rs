@@ -2,7 +2,7 @@
 
 use hadoop_yarn::{
     AllocateRequest, AllocateResponse, Container, ContainerId, ContainerStatus, LaunchContext, MasterError, NodeId,
-    RegisterResponse,
+    NodeReport, RegisterResponse,
 };
 use maas_crd::Iid;
 use maas_store::{Change, CommitError, Done, Op, PinnedFile, Stat};
@@ -34,6 +34,8 @@ pub enum Event {
     Started(ContainerId, Result<(), (String, bool)>),
     /// What a NodeManager has of a container, or why it did not say.
     Looked(ContainerId, Result<Option<ContainerStatus>, String>),
+    /// The nodes that are being decommissioned, or why nobody said.
+    NodesSeen(Result<Vec<NodeReport>, String>),
     /// The answer of a listing: files, or a reason in one word and a message.
     Listed(Key, u32, Result<Vec<PinnedFile>, (&'static str, String)>),
     /// The answer of the deletion of an upload.
@@ -74,6 +76,8 @@ pub enum Effect {
     Stop(ContainerId, NodeId),
     /// Ask its NodeManager what it has of a container.
     Look(ContainerId, NodeId),
+    /// Ask the ResourceManager which nodes are being decommissioned.
+    LookAtNodes,
     /// Remember NodeManager tokens.
     Tokens(Vec<hadoop_yarn::NmToken>),
     /// List a payload's files, for a revision of a deployment.

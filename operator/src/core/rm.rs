@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hadoop_yarn::{
     AllocateResponse, Ask, Container as Granted, ContainerId, ContainerState, ContainerStatus, LaunchContext, Ledger,
-    MasterError, NodeId, NodeState, RegisterResponse, Resource,
+    MasterError, NodeId, NodeReport, NodeState, RegisterResponse, Resource,
 };
 use maas_crd::Iid;
 
@@ -25,6 +25,8 @@ const BRISK_FOR: u64 = 15_000;
 const START_WATCHED_FOR: u64 = 2_000;
 /// Wait before a registration or heartbeat that failed is tried again.
 const RETRY: u64 = 200;
+/// Wait before it is asked again which nodes are being decommissioned.
+const NODES_AGAIN: u64 = 60_000;
 /// A node that has not come back so long after the ResourceManager's restart is lost, though nobody says so: the
 /// ResourceManager's own patience (yarn.nm.liveness-monitor.expiry-interval-ms, by default) with nodes that it knows.
 const NODE_AWAITED_FOR: u64 = 600_000;
@@ -68,6 +70,8 @@ pub(crate) struct Rm {
     awaited: BTreeMap<NodeId, u64>,
     /// Nodes that are being decommissioned: what runs there runs on for a while.
     leaving: BTreeSet<NodeId>,
+    /// When to ask for those: a ResourceManager tells a change once, perhaps to an attempt that is no more.
+    nodes_at: Option<u64>,
     adopted: bool,
     said_lost: bool,
     finishing: Option<(bool, String)>,
@@ -95,6 +99,7 @@ impl Default for Rm {
             lost: BTreeMap::new(),
             awaited: BTreeMap::new(),
             leaving: BTreeSet::new(),
+            nodes_at: None,
             adopted: false,
             said_lost: false,
             finishing: None,
@@ -134,6 +139,7 @@ impl Rm {
             Ok(response) => {
                 self.registration = Registration::Done;
                 self.last_heard = Some(now.mono);
+                self.nodes_at = Some(now.mono);
                 self.room.maximum = shape(&response.maximum);
                 self.registered_maximum = self.room.maximum;
                 self.room.headroom = self.room.maximum;
@@ -343,6 +349,32 @@ impl Rm {
         let changed = if leaves { self.leaving.insert(node.clone()) } else { self.leaving.remove(node) };
         let there = self.held.values().filter(|held| changed && held.container.node == *node);
         there.map(|held| held.iid).collect()
+    }
+
+    /// Asks once after each registration which nodes are being decommissioned.
+    pub(crate) fn look_at_nodes(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if self.nodes_at.is_some_and(|at| now.mono >= at) && !seeded(Bug::LeavingNodesNotAskedFor) {
+            self.nodes_at = None;
+            out.push(Effect::LookAtNodes);
+        }
+    }
+
+    /// Takes in which nodes are being decommissioned; returns the instances there.
+    pub(crate) fn nodes_seen(
+        &mut self,
+        now: Time,
+        answer: Result<Vec<NodeReport>, String>,
+        out: &mut Vec<Effect>,
+    ) -> Vec<Iid> {
+        match answer {
+            Ok(nodes) => nodes.iter().flat_map(|node| self.node_leaves(&node.id, true)).collect(),
+            Err(why) => {
+                let message = format!("the ResourceManager did not say which nodes are being decommissioned: {why}");
+                out.push(Effect::Say(Level::Warn, message));
+                self.nodes_at = Some(now.mono + NODES_AGAIN);
+                Vec::new()
+            }
+        }
     }
 
     /// Whether YARN has said that it will take the container of an instance away.

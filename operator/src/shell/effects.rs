@@ -1,8 +1,8 @@
 //! Each effect as one request to one peer. All are safe to repeat, and end within their client's deadline.
 
 use hadoop_yarn::{
-    Container, ContainerId, FinalStatus, LaunchContext, MasterClient, MasterError, NodeId, Nodes, RegisterRequest,
-    Signal,
+    Container, ContainerId, FinalStatus, LaunchContext, MasterClient, MasterError, NodeId, NodeState, Nodes,
+    RegisterRequest, RmClient, Signal,
 };
 use maas_hdfs::{Error as HdfsError, Hdfs};
 use maas_store::{CommitError, Node, Op, PinnedFile, ReadError, Store};
@@ -90,6 +90,11 @@ pub(super) async fn look(nodes: Nodes, id: ContainerId, node: NodeId) -> Event {
         Err(error) => Err(error),
     };
     Event::Looked(id, result.map_err(|error| chain(&error)))
+}
+
+pub(super) async fn look_at_nodes(manager: RmClient) -> Event {
+    let nodes = manager.nodes(&[NodeState::Decommissioning]).await;
+    Event::NodesSeen(nodes.map_err(|error| chain(&error)))
 }
 
 /// The core goes by what YARN says of the container, not by this answer.

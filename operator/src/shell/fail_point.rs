@@ -70,6 +70,7 @@ fn kind(effect: &Effect) -> &'static str {
         Effect::Signal(..) => "signal",
         Effect::Stop(..) => "stop",
         Effect::Look(..) => "look",
+        Effect::LookAtNodes => "look-at-nodes",
         Effect::List(..) => "list",
         Effect::DeleteUpload(..) => "delete-upload",
         Effect::Finish(..) => "finish",

@@ -49,6 +49,16 @@ fn clients_name_what_is_live_through_cuts_and_say_when_they_do_not_know() {
 }
 
 #[test]
+fn an_operator_that_starts_during_a_decommission_learns_of_it() {
+    let mut world = serving(2);
+    world.yarn.decommission_untold(0);
+    world.kill_leader();
+    world.settled(&[("dga", 2)]);
+    let there = world.yarn.containers.values().filter(|known| known.container.node == world.yarn.nodes[0].id).count();
+    assert_eq!(there, 0, "{}", world.tail());
+}
+
+#[test]
 fn an_end_that_nobody_is_left_to_tell_is_found_out() {
     let mut world = World::new(&[4096, 4096]);
     world.put_spec("dga", &manifest("dga", 2, "256Mi", ""));
