@@ -160,6 +160,14 @@ async fn output_is_read_over_crashes_rotation_moves_and_the_services_end() {
     assert_eq!(both.lines().count(), 2, "the log holds both runs: {both}");
     let new = maas.ctl(&["logs", "talker", "--since", "10m", "--tail", "1"]).good();
     assert_eq!(new, "after\n");
+    // By label, and with times, once and followed.
+    let stamped = maas.ctl(&["logs", "-l", "!none", "--timestamps", "--tail", "1"]).good();
+    let (time, line) = stamped.split_once(' ').unwrap();
+    assert!(time.starts_with("20") && time.len() == "2026-01-31T12:00:00Z".len() && line == "after\n", "{stamped}");
+    let since = maas.ctl(&["logs", "talker", "--since-time", time, "--tail", "1"]).good();
+    assert_eq!(since, "after\n");
+    let stamping = Follower::start(&maas, &["logs", "-f", "-l", "!none", "--timestamps"]);
+    stamping.until("Z after");
     // Whatever the machine's speed, all of it is older than a moment from now.
     assert!(until(LONG, || maas.ctl(&["logs", "talker", "--since", "1s"]).good().is_empty()));
 
@@ -184,6 +192,7 @@ async fn output_is_read_over_crashes_rotation_moves_and_the_services_end() {
     assert_ne!(second, first);
     tell(&maas, "say/two").await;
     assert_eq!(follower.until("two").1, format!("[{second}] two"));
+    assert!(stamping.until("Z two").1.starts_with(&format!("[{second}] 20")));
     let ended = maas.ctl(&["logs", &first]).good();
     assert!(ended.ends_with("\nafter\n"));
     let total = ended.lines().count();

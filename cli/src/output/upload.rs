@@ -123,7 +123,7 @@ mod tests {
         let output = std::process::Command::new(std::env::current_exe().unwrap()).args(HALF).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("uploading")).collect();
-        assert_eq!(lines.len(), 3, "{stderr}");
+        assert!(lines.len() >= 3, "{stderr}");
         assert!(
             lines[0].starts_with("uploading dga (3 files): 10.00 MiB of 20.00 MiB (") && !stderr.contains('\u{1b}')
         );

@@ -1,5 +1,6 @@
 //! `logs -f`: what is added, over restarts in place, rotated files, and moves to other containers.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -76,31 +77,39 @@ pub(super) async fn follow(
     let mut look = interval(POLL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut streams = Streams::default();
+    // A step that is given up for a look has perhaps taken changes in already.
+    let changed = Cell::new(false);
+    let mut known = (tree.whole, tree.connected);
     loop {
-        let was_connected = tree.connected;
-        tokio::select! {
-            step = tree.step(|_, _, _| ()) => step?,
-            _ = look.tick() => {
-                streams.print(wanted).await?;
-                continue;
+        let is_look = tokio::select! {
+            step = tree.step(|_, _, _| changed.set(true)) => {
+                step?;
+                false
             }
-        }
-        tell_lost(was_connected, &tree);
+            _ = look.tick() => true,
+        };
+        tell_lost(known.1, &tree);
+        let now = (tree.whole, tree.connected);
+        let is_new = changed.replace(false) || now != known;
+        known = now;
+        let mut over = Vec::new();
+        let mut is_gone = false;
         // Half of a list, or nobody to tell: who is followed goes on as before.
-        if !(tree.whole && tree.connected) {
-            continue;
+        if is_new && known == (true, true) {
+            let found = containers::find(&tree.tree, namespace, &wanted.of);
+            over = streams.meet(wanted, sources, &found)?;
+            is_gone = !found.iter().any(Containers::is_known);
         }
-        let found = containers::find(&tree.tree, namespace, &wanted.of);
-        let over = streams.meet(wanted, sources, &found)?;
-        if !over.is_empty() {
-            // Each is looked at once more after its end: for its last words.
+        // Those that have ended are looked at once more: for their last words.
+        if is_look || !over.is_empty() {
             streams.print(wanted).await?;
-            streams.end(over)?;
-            if wanted.of.only().is_some() {
-                return Ok(ExitCode::SUCCESS);
-            }
         }
-        if let (Of::One { name, .. }, false) = (&wanted.of, found.iter().any(Containers::is_known)) {
+        let has_ended = !over.is_empty();
+        streams.end(over)?;
+        if has_ended && wanted.of.only().is_some() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let (Of::One { name, .. }, true) = (&wanted.of, is_gone) {
             output::note(&format!("note: {name} is deleted"));
             return Ok(ExitCode::SUCCESS);
         }
