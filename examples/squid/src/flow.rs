@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use maas_stellar::Functions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
@@ -105,7 +105,7 @@ pub(crate) struct Flow {
 /// Runs until it is asked to stop.
 ///
 /// # Errors
-/// Kafka's addresses are none.
+/// Kafka's addresses are none, or it closed the group to this process.
 pub async fn run(parts: Parts) -> Result<()> {
     let Parts { mut plans, functions, search, brokers, group, instance, concurrency, metrics, mut stop } = parts;
     let (sink, items) = mpsc::channel(SLOTS);
@@ -142,14 +142,16 @@ pub async fn run(parts: Parts) -> Result<()> {
         let reader = Reader::join(&brokers, &group, &plan.topic, instance.as_deref())?;
         tracing::info!("reading topic {} as group {group}", plan.topic);
         let other_topic = |now: &Option<Arc<Plan>>| now.as_ref().is_some_and(|now| now.topic != plan.topic);
+        let mut ended = Ok(());
         tokio::select! {
-            () = flow.read(&reader) => {}
+            error = flow.read(&reader) => ended = Err(error),
             () = commit(&reader) => {}
             _ = plans.wait_for(other_topic) => tracing::info!("another topic is to be read"),
             _ = stop.wait_for(|stop| *stop) => tracing::info!("finishing what is in flight"),
         }
         flow.drain(&reader).await;
         reader.leave().await;
+        ended?;
         if *stop.borrow() {
             break;
         }
@@ -175,22 +177,37 @@ async fn commit(reader: &Reader) {
 }
 
 impl Flow {
-    /// Reads for ever. Dropped, what was read and not begun is read again by who comes next.
-    async fn read(self: &Arc<Self>, reader: &Reader) {
+    /// The plan in force.
+    pub(crate) fn plan(&self) -> Option<Arc<Plan>> {
+        self.plans.borrow().clone()
+    }
+
+    /// Reads for ever, unless the group is closed to it: gives why. Dropped, what was read and not begun is read again by who
+    /// comes next.
+    async fn read(self: &Arc<Self>, reader: &Reader) -> Error {
         let mut ahead = VecDeque::new();
         loop {
-            let Ok(slot) = patiently(reader, &mut ahead, self.slots.clone().acquire_owned()).await else { return };
+            let slot = match patiently(reader, &mut ahead, self.slots.clone().acquire_owned()).await {
+                Ok(Ok(slot)) => slot,
+                Ok(Err(closed)) => return closed.into(),
+                Err(error) => return error,
+            };
             let raw = match ahead.pop_front() {
                 Some(raw) => raw,
-                None => reader.next().await,
+                None => match reader.next().await {
+                    Ok(raw) => raw,
+                    Err(error) => return error,
+                },
             };
             Metrics::count(&self.metrics.read);
             if !reader.begin(&raw.origin) {
                 continue;
             }
             let size = u32::try_from(raw.bytes.len() / 1024 + 1).unwrap_or(ROOM).min(ROOM);
-            let Ok(room) = patiently(reader, &mut ahead, self.room.clone().acquire_many_owned(size)).await else {
-                return;
+            let room = match patiently(reader, &mut ahead, self.room.clone().acquire_many_owned(size)).await {
+                Ok(Ok(room)) => room,
+                Ok(Err(closed)) => return closed.into(),
+                Err(error) => return error,
             };
             let held = Held { raw, done: reader.done(), _slot: slot, _room: room };
             tokio::spawn(self.clone().work(held));
@@ -226,7 +243,7 @@ impl Flow {
         let mut stop = self.stop.clone();
         let (mut wait, mut strikes, mut answered) = (FIRST_WAIT, 0, None);
         loop {
-            let plan = self.plans.borrow().clone()?;
+            let plan = self.plan()?;
             let (outcome, asked) = {
                 let _turn = self.turns.acquire().await.ok()?;
                 let (plan, raw, functions) = (plan.clone(), raw.clone(), self.functions.clone());
@@ -300,10 +317,10 @@ impl Flow {
 
 /// Waits for something; when it takes long, Kafka is told to send nothing, and is listened to. What had been sent before is put
 /// ahead.
-async fn patiently<T>(reader: &Reader, ahead: &mut VecDeque<Raw>, wanted: impl Future<Output = T>) -> T {
+async fn patiently<T>(reader: &Reader, ahead: &mut VecDeque<Raw>, wanted: impl Future<Output = T>) -> Result<T> {
     tokio::pin!(wanted);
     if let Ok(got) = tokio::time::timeout(PATIENCE, &mut wanted).await {
-        return got;
+        return Ok(got);
     }
     loop {
         // Again after each: a rebalance brings partitions that are not paused.
@@ -311,9 +328,9 @@ async fn patiently<T>(reader: &Reader, ahead: &mut VecDeque<Raw>, wanted: impl F
         tokio::select! {
             got = &mut wanted => {
                 reader.pause(false);
-                return got;
+                return Ok(got);
             }
-            raw = reader.next() => ahead.push_back(raw),
+            raw = reader.next() => ahead.push_back(raw?),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer};
@@ -122,7 +122,10 @@ impl Reader {
     }
 
     /// The next message. Trouble is logged, and lasts as long as it lasts. Cancel-safe.
-    pub async fn next(&self) -> Raw {
+    ///
+    /// # Errors
+    /// The group is closed to this process: another one came under the same instance name.
+    pub async fn next(&self) -> Result<Raw> {
         let mut said = String::new();
         loop {
             match self.consumer.recv().await {
@@ -133,7 +136,12 @@ impl Reader {
                         offset: message.offset(),
                         arrived: message.timestamp().to_millis(),
                     };
-                    return Raw { origin, bytes: message.payload().unwrap_or_default().to_vec() };
+                    return Ok(Raw { origin, bytes: message.payload().unwrap_or_default().to_vec() });
+                }
+                Err(KafkaError::MessageConsumptionFatal(code)) => {
+                    bail!(
+                        "Kafka takes this process out of its group: {code}; is there another with the same --instance?"
+                    );
                 }
                 Err(error) => {
                     let text = match error.rdkafka_error_code() {

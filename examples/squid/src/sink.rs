@@ -66,8 +66,9 @@ impl Sink {
         while !batch.is_empty() {
             let rest = batch.split_off(together.min(batch.len()));
             let entries: Vec<&Entry> = batch.iter().map(|item| &item.finished.entry).collect();
-            let Some(first) = batch.first() else { return };
-            let answer = self.search.index(&first.plan.global, &entries).await;
+            // Where the configs of now say: they may have been mended since these messages began.
+            let Some(plan) = self.flow.plan() else { return };
+            let answer = self.search.index(&plan.global, &entries).await;
             let (mut indexed, mut later, mut trouble) = (Vec::new(), Vec::new(), None);
             match answer {
                 Ok(verdicts) => {
