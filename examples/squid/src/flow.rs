@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Error, Result};
+use maas_client::Client;
 use maas_stellar::Functions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
@@ -45,6 +46,8 @@ pub struct Parts {
     pub plans: Plans,
     /// The functions of the configs' expressions.
     pub functions: Functions,
+    /// What they ask models by.
+    pub client: Client,
     /// The search engine.
     pub search: Search,
     /// Kafka's addresses.
@@ -88,6 +91,7 @@ pub(crate) struct Item {
 pub(crate) struct Flow {
     plans: Plans,
     functions: Functions,
+    client: Client,
     pub(crate) writer: Writer,
     pub(crate) metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
@@ -96,8 +100,6 @@ pub(crate) struct Flow {
     turns: Semaphore,
     sink: mpsc::Sender<Item>,
     host: String,
-    /// Messages for which models answered.
-    answered: AtomicU64,
     /// That the model is down was said last.
     said: AtomicBool,
 }
@@ -107,11 +109,13 @@ pub(crate) struct Flow {
 /// # Errors
 /// Kafka's addresses are none, or it closed the group to this process.
 pub async fn run(parts: Parts) -> Result<()> {
-    let Parts { mut plans, functions, search, brokers, group, instance, concurrency, metrics, mut stop } = parts;
+    let Parts { mut plans, functions, client, search, brokers, group, instance, concurrency, metrics, mut stop } =
+        parts;
     let (sink, items) = mpsc::channel(SLOTS);
     let flow = Arc::new(Flow {
         plans: plans.clone(),
         functions,
+        client,
         writer: Writer::open(&brokers)?,
         metrics,
         stop: stop.clone(),
@@ -120,7 +124,6 @@ pub async fn run(parts: Parts) -> Result<()> {
         turns: Semaphore::new(concurrency),
         sink,
         host: host(),
-        answered: AtomicU64::new(0),
         said: AtomicBool::new(false),
     });
     let storing = tokio::spawn(Sink::new(flow.clone(), search).run(items));
@@ -249,18 +252,17 @@ impl Flow {
                 let (plan, raw, functions) = (plan.clone(), raw.clone(), self.functions.clone());
                 let evaluation = move || watched(|| process(&plan, &raw.origin, &raw.bytes, now_ms(), &functions));
                 tokio::task::spawn_blocking(evaluation).await.unwrap_or_else(|error| {
-                    (Err(Fault::parse(format!("the program failed on it: {error}"))), Asked::None)
+                    (Err(Fault::parse(format!("the program failed on it: {error}"))), Asked::Well)
                 })
             };
             let reason = match asked {
-                Asked::None => return Some((outcome, plan)),
-                Asked::Answered => {
-                    self.answered.fetch_add(1, Ordering::Relaxed);
+                Asked::Well => {
                     if self.said.swap(false, Ordering::Relaxed) {
                         tracing::info!("the model answers again");
                     }
                     return Some((outcome, plan));
                 }
+                Asked::Refused(reason) => return Some((Err(Fault::parse(reason)), plan)),
                 Asked::Down(reason) => reason,
             };
             Metrics::count(&self.metrics.model_down);
@@ -274,7 +276,8 @@ impl Flow {
                 return Some((outcome, plan));
             }
             // A model that answers others is not down: it is this message that it cannot take.
-            let now = Some(self.answered.load(Ordering::Relaxed));
+            let counted = self.client.metrics();
+            let now = Some(counted.calls.saturating_sub(counted.failed));
             strikes += usize::from(answered.is_some() && now > answered);
             answered = now;
             if strikes >= STRIKES {

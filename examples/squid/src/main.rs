@@ -9,12 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use maas_client::Client;
+use maas_functions::Maas;
 use maas_pipeline::flow::{self, Parts};
 use maas_pipeline::follow::follow;
 use maas_pipeline::metrics::{self, Metrics};
 use maas_pipeline::search::Search;
 use maas_pipeline::tree::Patterns;
 use maas_pipeline::{configs, model};
+use maas_stellar::Functions;
 use maas_store::{Config, Root, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -191,11 +193,13 @@ async fn run(options: &Run) -> Result<()> {
     let config = Config { root: options.root.clone(), ..Config::new(&options.zk) };
     let store = Store::open(config.clone()).await?;
     let client = Client::open(config, maas_client::Options::default()).await?;
-    let functions = model::functions(client, tokio::runtime::Handle::current());
+    let maas = Maas::new(client.clone(), "default", tokio::runtime::Handle::current());
+    let functions = maas.functions(Functions::standard());
     let plans = follow(&store, options.sensor.clone(), patterns, functions.clone(), metrics.clone());
     let parts = Parts {
         plans,
         functions,
+        client,
         search: Search::new(options.search_url.clone())?,
         brokers: options.kafka.clone(),
         group: options.group.clone(),
