@@ -6,7 +6,6 @@ mod launch;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -15,9 +14,8 @@ pub use builder::ClusterBuilder;
 use crate::{
     Daemon, Error,
     config::{Addresses, Capacity, Overrides, RmAddresses},
-    guard::Guard,
     install::Installation,
-    ports::Ports,
+    place::Place,
     probe::{self, wait_for},
 };
 
@@ -29,21 +27,18 @@ const READY_DEADLINE: Duration = Duration::from_secs(120);
 /// Set `MAAS_E2E_KEEP` in the environment to keep the directory in any case, also when the process is killed.
 #[derive(Debug)]
 pub struct Cluster {
-    dir: PathBuf,
     addresses: Addresses,
-    ports: Ports,
     overrides: Overrides,
     installation: Installation,
     class_lists: Option<PathBuf>,
-    http: reqwest::Client,
     capacity: Capacity,
-    zookeepers: Vec<Daemon>,
-    name_node: Option<Daemon>,
-    data_node: Option<Daemon>,
-    resource_managers: Vec<Daemon>,
+    // They are dropped in this order, in which they are best ended, and what is left of them goes with the place.
     node_managers: Vec<Node>,
-    keep: AtomicBool,
-    guard: Guard,
+    resource_managers: Vec<Daemon>,
+    data_node: Option<Daemon>,
+    name_node: Option<Daemon>,
+    zookeepers: Vec<Daemon>,
+    place: Place,
 }
 
 #[derive(Debug)]
@@ -95,7 +90,7 @@ impl Cluster {
         let active = async || {
             let mut seen = Vec::new();
             for (daemon, at) in self.resource_managers.iter().zip(&self.addresses.resource_managers) {
-                match probe::ha_state(&self.http, at.http).await {
+                match probe::ha_state(self.place.http(), at.http).await {
                     Ok(state) if state == "ACTIVE" => return Ok(daemon),
                     other => seen.push(format!("{}: {other:?}", daemon.name())),
                 }
@@ -129,12 +124,12 @@ impl Cluster {
 
     /// The cluster's directory.
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.place.dir()
     }
 
     /// The directory with core-site.xml, hdfs-site.xml and yarn-site.xml for clients: their HADOOP_CONF_DIR.
     pub fn conf_dir(&self) -> PathBuf {
-        self.dir.join("conf")
+        self.dir().join("conf")
     }
 
     /// ZooKeeper's connect string.
@@ -183,7 +178,7 @@ impl Cluster {
 
     /// Keeps the directory when the cluster ends, for a test that finds something wrong without panicking.
     pub fn keep(&self) {
-        self.keep.store(true, Ordering::Relaxed);
+        self.place.keep();
     }
 
     /// Starts one more NodeManager with that memory and waits until it is RUNNING. Returns its index.
@@ -211,12 +206,13 @@ impl Cluster {
             daemon.serves().await?;
         }
         if self.name_node.is_some() {
-            let live = async || match probe::live_data_nodes(&self.http, self.addresses.name_node_http).await? {
+            let live = async || match probe::live_data_nodes(self.place.http(), self.addresses.name_node_http).await? {
                 0 => Err("no live DataNode".to_owned()),
                 _ => Ok(()),
             };
             wait_for("a live DataNode", READY_DEADLINE, live).await?;
-            let registered = async || probe::data_node_registered(&self.http, self.addresses.data_node_http).await;
+            let registered =
+                async || probe::data_node_registered(self.place.http(), self.addresses.data_node_http).await;
             wait_for("the DataNode registered", READY_DEADLINE, registered).await?;
         }
         for index in 0..self.node_managers.len() {
@@ -234,30 +230,11 @@ impl Cluster {
         let listed = async || {
             // A node that went away stays RUNNING for minutes in the ResourceManager's eyes.
             let since = self.node_manager(index).started_ms().ok_or("the NodeManager is not running")?;
-            let running = probe::running_nodes(&self.http, self.rm_https()).await?;
+            let running = probe::running_nodes(self.place.http(), self.rm_https()).await?;
             let heard = running.iter().any(|(node, last)| *node == id && *last >= since);
             if heard { Ok(()) } else { Err(format!("RUNNING are {running:?}, started at {since}")) }
         };
         wait_for(&format!("node {id} RUNNING"), READY_DEADLINE, listed).await
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for daemon in self.daemons() {
-            if let Err(error) = daemon.kill() {
-                tracing::warn!("{}: {error}", daemon.name());
-            }
-        }
-        let keep = *self.keep.get_mut() || std::thread::panicking();
-        self.guard.finish(keep);
-        if keep {
-            // To standard error and not to the log: a failing test has no subscriber, and this is where to look.
-            eprintln!(
-                "cluster directory kept: {} (daemons' logs in logs/, containers' in nm*/log/)",
-                self.dir.display()
-            );
-        }
     }
 }
 

@@ -27,15 +27,17 @@ const PAUSE_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) name: String,
-    pub(crate) java: PathBuf,
+    pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
-    /// The cluster's directory; it marks the process for the guard.
+    /// As whom it runs, and that group; as its owner unless said.
+    pub(crate) user: Option<u32>,
+    /// The place's directory; it marks the process for the guard.
     pub(crate) dir: PathBuf,
     pub(crate) log: PathBuf,
     pub(crate) probe: Probe,
 }
 
-/// One daemon of a [`Cluster`](crate::Cluster), running or not. All calls may be repeated and used from several tasks.
+/// One daemon of a [`Cluster`](crate::Cluster), or one beside it, running or not. All calls may be repeated and used from several tasks.
 #[derive(Debug)]
 pub struct Daemon {
     launch: Launch,
@@ -57,7 +59,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// The name: `zookeeper`, `namenode`, `datanode`, `resourcemanager`, `nm1`, `nm2`, …
+    /// The name: `zookeeper`, `namenode`, `datanode`, `resourcemanager`, `nm1`, `nm2`, …, `kafka`, `opensearch`, …
     pub fn name(&self) -> &str {
         &self.launch.name
     }
@@ -174,14 +176,18 @@ impl Daemon {
         if self.pid().is_some() {
             return Err(Error::State { daemon: self.launch.name.clone(), state: "running", asked: "start" });
         }
-        let Launch { java, arguments, dir, log, .. } = &self.launch;
+        let Launch { program, arguments, user, dir, log, .. } = &self.launch;
         let output = File::options().create(true).append(true).open(log).map_err(Error::file("open", log))?;
         let errors = output.try_clone().map_err(Error::file("open", log))?;
-        let mut command = Command::new(java);
+        let mut command = Command::new(program);
         // Nothing of the caller's Hadoop settings may reach the daemons or, through them, their containers.
         command.env_clear();
         for kept in ["PATH", "HOME", "USER", "LANG"] {
             command.envs(std::env::var_os(kept).map(|value| (kept, value)));
+        }
+        if let Some(user) = user {
+            // Of root's further groups none is left.
+            command.uid(*user).gid(*user);
         }
         let since = SystemTime::now();
         let child = command
@@ -194,7 +200,7 @@ impl Daemon {
             // A Ctrl-C must reach the owner alone, which then ends its daemons in order.
             .process_group(0)
             .spawn()
-            .map_err(|source| Error::Run { program: java.display().to_string(), source })?;
+            .map_err(|source| Error::Run { program: program.display().to_string(), source })?;
         *self.slot() = Some(Running { child, since });
         Ok(())
     }

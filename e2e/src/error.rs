@@ -13,7 +13,7 @@ pub enum Error {
         /// The Debian package that has it.
         package: &'static str,
     },
-    /// The Java found is too old for Hadoop 3.5.
+    /// The Java found is too old for the daemons.
     #[error(
         "Java 17 or newer is needed, `java` is version {found}: install it with `apt-get install openjdk-17-jre-headless`"
     )]
@@ -104,6 +104,17 @@ pub enum Error {
     /// The HTTP client could not be made.
     #[error("could not set up an HTTP client")]
     Http(#[source] reqwest::Error),
+    /// A daemon did not answer as it should.
+    #[error("{daemon} did not answer as it should")]
+    Asked {
+        /// The daemon's name.
+        daemon: String,
+        /// What was seen instead.
+        source: reqwest::Error,
+    },
+    /// The web server behind squid could not listen.
+    #[error("the web server behind squid could not open its port")]
+    Origin(#[source] io::Error),
     /// The proxy could not listen.
     #[error("the proxy could not open a port")]
     Proxy(#[source] io::Error),

@@ -1,8 +1,9 @@
-//! Real ZooKeeper, HDFS and YARN daemons for tests, demo and benchmarks.
+//! Real ZooKeeper, HDFS and YARN daemons, and what stands beside them, for tests, demo and benchmarks.
 //!
 //! [`Cluster`] starts each daemon as a process of its own, on free ports and in a directory of its own, so that several
 //! clusters run side by side and a test can kill, pause or restart one [`Daemon`] alone. When the cluster is dropped, and
-//! also when the process that started it is killed, every process and file of it goes.
+//! also when the process that started it is killed, every process and file of it goes. Beside it stand, each by itself,
+//! [`Kafka`], [`Search`] (OpenSearch or Elasticsearch) and [`Squid`], which are fetched when first started.
 //!
 //! ```no_run
 //! # async fn story() -> Result<(), maas_e2e::Error> {
@@ -20,12 +21,20 @@ mod daemon;
 mod error;
 mod guard;
 mod install;
+mod kafka;
+mod library;
+mod place;
 mod ports;
 mod probe;
 mod proxy;
+mod search;
+mod squid;
 
 pub use cluster::{Cluster, ClusterBuilder};
 pub use daemon::Daemon;
 pub use error::Error;
 pub use install::fetch;
+pub use kafka::Kafka;
 pub use proxy::{Protocol, Proxy, Request, Weather};
+pub use search::Search;
+pub use squid::Squid;

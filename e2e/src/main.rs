@@ -1,4 +1,4 @@
-//! `cluster`: a real ZooKeeper, HDFS and YARN on this machine, for trying things out.
+//! `cluster`: a real ZooKeeper, HDFS and YARN on this machine, and what stands beside them, for trying things out.
 
 use std::{
     collections::BTreeMap,
@@ -9,8 +9,8 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
-use maas_e2e::Cluster;
+use clap::{Args, Parser, Subcommand};
+use maas_e2e::{Cluster, Daemon, Kafka, Search, Squid};
 use serde::Serialize;
 use tokio::{
     runtime::Runtime,
@@ -43,9 +43,28 @@ enum Verb {
         /// Leave the directory behind at the end
         #[arg(long)]
         keep: bool,
+        #[command(flatten)]
+        beside: Beside,
     },
     /// Download and prepare the daemons' jars (about 105 MB, once), so that the first start does not have to
-    Fetch,
+    Fetch {
+        #[command(flatten)]
+        beside: Beside,
+    },
+}
+
+/// What stands beside the cluster. With --dir each has a directory of its own in it.
+#[derive(Args, Clone, Copy)]
+struct Beside {
+    /// Kafka, one broker (45 MB to download, once)
+    #[arg(long)]
+    kafka: bool,
+    /// OpenSearch, one node (45 MB to download, once)
+    #[arg(long)]
+    search: bool,
+    /// squid, where it is installed, before a web server that answers for every host
+    #[arg(long)]
+    squid: bool,
 }
 
 /// The line on standard output.
@@ -59,6 +78,24 @@ struct Ready {
     rm_scheduler: String,
     dir: PathBuf,
     pids: BTreeMap<String, u32>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    kafka: Option<KafkaReady>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    squid: Option<SquidReady>,
+}
+
+#[derive(Serialize)]
+struct KafkaReady {
+    kafka: String,
+    kafka_bin: PathBuf,
+}
+
+#[derive(Serialize)]
+struct SquidReady {
+    proxy: String,
+    access_log: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -89,17 +126,25 @@ fn serve(verb: Verb) -> anyhow::Result<()> {
 
 async fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
-        Verb::Fetch => {
-            let library = maas_e2e::fetch().await?;
-            tracing::info!("ready in {}", library.display());
+        Verb::Fetch { beside } => {
+            let mut libraries = vec![maas_e2e::fetch().await?];
+            if beside.kafka {
+                libraries.push(Kafka::fetch().await?);
+            }
+            if beside.search {
+                libraries.push(Search::fetch_opensearch().await?);
+            }
+            for library in libraries {
+                tracing::info!("ready in {}", library.display());
+            }
             Ok(())
         }
-        Verb::Up { nms, memory, dir, keep } => {
+        Verb::Up { nms, memory, dir, keep, beside } => {
             // Signals are caught from the start on: one that comes early must still end what was started by then.
             let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for Ctrl-C")?;
             let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
             tokio::select! {
-                result = up(nms, memory, dir, keep) => result,
+                result = up(nms, memory, dir, keep, beside) => result,
                 _ = interrupt.recv() => Ok(()),
                 _ = terminate.recv() => Ok(()),
             }
@@ -107,17 +152,31 @@ async fn run(verb: Verb) -> anyhow::Result<()> {
     }
 }
 
-async fn up(nms: usize, memory: u64, dir: Option<PathBuf>, keep: bool) -> anyhow::Result<()> {
+async fn up(nms: usize, memory: u64, dir: Option<PathBuf>, keep: bool, beside: Beside) -> anyhow::Result<()> {
     let since = Instant::now();
     let mut builder = Cluster::builder().node_managers(nms).node_memory_mb(memory);
-    if let Some(dir) = dir {
+    if let Some(dir) = dir.clone() {
         builder = builder.dir(dir);
     }
     if keep {
         builder = builder.keep();
     }
     let cluster = builder.start().await?;
-    let pids = cluster.daemons().filter_map(|daemon| Some((daemon.name().to_owned(), daemon.pid()?))).collect();
+    // After the cluster, which wants its directory empty.
+    let of = |name: &str| dir.as_ref().map(|_| cluster.dir().join(name));
+    let kafka = async { if beside.kafka { Kafka::start(of("kafka")).await.map(Some) } else { Ok(None) } };
+    let search = async { if beside.search { Search::opensearch(of("opensearch")).await.map(Some) } else { Ok(None) } };
+    let squid = async { if beside.squid { Squid::start(of("squid")).await.map(Some) } else { Ok(None) } };
+    let (kafka, search, squid) = tokio::try_join!(kafka, search, squid)?;
+    if keep {
+        kafka.iter().for_each(Kafka::keep);
+        search.iter().for_each(Search::keep);
+        squid.iter().for_each(Squid::keep);
+    }
+    let others =
+        [kafka.as_ref().map(Kafka::daemon), search.as_ref().map(Search::daemon), squid.as_ref().map(Squid::daemon)];
+    let daemons = cluster.daemons().chain(others.into_iter().flatten());
+    let pids = daemons.filter_map(|daemon: &Daemon| Some((daemon.name().to_owned(), daemon.pid()?))).collect();
     let ready = Ready {
         quorum: cluster.quorum(),
         hdfs: cluster.hdfs_url(),
@@ -127,6 +186,11 @@ async fn up(nms: usize, memory: u64, dir: Option<PathBuf>, keep: bool) -> anyhow
         rm_scheduler: cluster.rm_scheduler(),
         dir: cluster.dir().to_owned(),
         pids,
+        kafka: kafka.as_ref().map(|kafka| KafkaReady { kafka: kafka.bootstrap(), kafka_bin: kafka.bin() }),
+        search: search.as_ref().map(Search::url),
+        squid: squid
+            .as_ref()
+            .map(|squid| SquidReady { proxy: squid.proxy().to_string(), access_log: squid.access_log() }),
     };
     let mut line = serde_json::to_string(&ready)?;
     line.push('\n');

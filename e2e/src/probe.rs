@@ -28,6 +28,12 @@ pub(crate) enum Probe {
     ResourceManager { scheduler: Option<SocketAddr>, http: SocketAddr },
     /// The NodeManager's RPC and web ports are open.
     NodeManager { rpc: SocketAddr, http: SocketAddr },
+    /// Kafka names a broker in its answer about its cluster.
+    Kafka(SocketAddr),
+    /// OpenSearch or Elasticsearch knows the health of its cluster, and it is not red.
+    Search(SocketAddr),
+    /// A request for a host is answered through the proxy.
+    Squid { proxy: SocketAddr, ask: &'static str },
 }
 
 impl Probe {
@@ -57,6 +63,22 @@ impl Probe {
                     other => Err(format!("state: {other:?}")),
                 }
             }
+            Self::Kafka(address) => match asked(*address, kafka_serves(*address)).await? {
+                0 => Err("no broker is in its cluster yet".into()),
+                _ => Ok(()),
+            },
+            Self::Search(address) => {
+                let health = get_json(http_client, &format!("http://{address}/_cluster/health")).await?;
+                match health.get("status").and_then(Value::as_str) {
+                    Some("green" | "yellow") => Ok(()),
+                    other => Err(format!("health: {other:?}")),
+                }
+            }
+            // Right after its start it has not yet found what is behind it, and says 502 or 503.
+            Self::Squid { proxy, ask } => match asked(*proxy, through_proxy(*proxy, ask)).await? {
+                head if head.starts_with("HTTP/1.1 200 ") => Ok(()),
+                head => Err(format!("squid says {:?}", head.lines().next())),
+            },
         }
     }
 }
@@ -138,11 +160,7 @@ async fn get_json(client: &reqwest::Client, url: &str) -> Result<Value, String> 
 }
 
 async fn port_open(address: SocketAddr) -> Result<(), String> {
-    match timeout(QUESTION, TcpStream::connect(address)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(format!("{address}: {error}")),
-        Err(_) => Err(format!("{address}: no answer")),
-    }
+    asked(address, TcpStream::connect(address)).await.map(|_| ())
 }
 
 async fn zookeeper_serves(address: SocketAddr) -> Result<(), String> {
@@ -151,11 +169,43 @@ async fn zookeeper_serves(address: SocketAddr) -> Result<(), String> {
         stream.write_all(b"srvr").await?;
         let mut answer = String::new();
         stream.take(4096).read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
+        Ok(answer)
     };
+    match asked(address, question).await? {
+        answer if answer.contains("Mode:") => Ok(()),
+        answer => Err(format!("ZooKeeper says {answer:?}")),
+    }
+}
+
+/// How many brokers Kafka's answer to a Metadata request (key 3, version 4, about no topic) counts: only those are in it
+/// that take requests. Layout: https://kafka.apache.org/protocol#The_Messages_Metadata
+async fn kafka_serves(address: SocketAddr) -> std::io::Result<i32> {
+    let mut stream = TcpStream::connect(address).await?;
+    let (length, key_and_version, correlation) = ([0, 0, 0, 15], [0, 3, 0, 4], [0, 0, 0, 1]);
+    let (no_client_id, no_topics, create_none) = ([255, 255], [0, 0, 0, 0], [0]);
+    let parts: [&[u8]; 6] = [&length, &key_and_version, &correlation, &no_client_id, &no_topics, &create_none];
+    stream.write_all(&parts.concat()).await?;
+    // Length, correlation and throttle time stand before the count.
+    for _ in 0..3 {
+        stream.read_i32().await?;
+    }
+    stream.read_i32().await
+}
+
+/// The answer to a request for a host, sent as to a proxy.
+async fn through_proxy(proxy: SocketAddr, host: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(proxy).await?;
+    let request = format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(65_536).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A question to a daemon, within the time for one.
+async fn asked<T>(address: SocketAddr, question: impl Future<Output = std::io::Result<T>>) -> Result<T, String> {
     match timeout(QUESTION, question).await {
-        Ok(Ok(answer)) if answer.contains("Mode:") => Ok(()),
-        Ok(Ok(answer)) => Err(format!("ZooKeeper says {answer:?}")),
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(format!("{address}: {error}")),
         Err(_) => Err(format!("{address}: no answer")),
     }

@@ -1,22 +1,14 @@
 //! How a cluster is to be, and starting it.
 
-use std::{
-    fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::path::{Path, PathBuf};
 
 use super::Cluster;
 use crate::{
     Error,
     config::{Addresses, Capacity, Overrides, RmAddresses, ZooKeeperAddresses},
-    guard::Guard,
     install::{self, Installation},
-    ports::Ports,
+    place::Place,
 };
-
-const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Which daemons a cluster has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,19 +176,14 @@ impl ClusterBuilder {
             cluster.await_ready().await
         }
         .await;
-        if started.is_err() {
-            cluster.keep();
-        }
-        started.map(|()| cluster)
+        cluster.place.keep_on_failure(started)?;
+        Ok(cluster)
     }
 
     /// Directory, ports, configuration and guard of a cluster with no daemon yet.
     fn lay_out(self, installation: Installation) -> Result<Cluster, Error> {
-        let dir = claim_directory(self.dir)?;
-        let keep = self.keep || std::env::var_os("MAAS_E2E_KEEP").is_some();
-        let guard = Guard::start(&dir, keep)?;
-        let mut ports = Ports::claim()?;
-        let mut next = || Ok::<_, Error>(SocketAddr::new(LOCAL, ports.next()?));
+        let mut place = Place::claim(self.dir, self.keep)?;
+        let mut next = || place.address();
         let several = self.zookeepers > 1;
         let zookeepers = (0..self.zookeepers).map(|_| {
             let client = next()?;
@@ -219,38 +206,18 @@ impl ClusterBuilder {
         };
         let cluster = Cluster {
             addresses,
-            ports,
             overrides: self.overrides,
             installation,
             class_lists: self.class_lists,
-            // Nothing of the machine's proxy settings concerns 127.0.0.1.
-            http: reqwest::Client::builder().no_proxy().build().map_err(Error::Http)?,
             capacity: self.capacity,
-            zookeepers: Vec::new(),
-            name_node: None,
-            data_node: None,
-            resource_managers: Vec::new(),
             node_managers: Vec::new(),
-            keep: AtomicBool::new(keep),
-            guard,
-            dir,
+            resource_managers: Vec::new(),
+            data_node: None,
+            name_node: None,
+            zookeepers: Vec::new(),
+            place,
         };
         cluster.write_files()?;
         Ok(cluster)
-    }
-}
-
-/// Makes the directory, or takes an empty one: it will be removed with all that is in it.
-fn claim_directory(wanted: Option<PathBuf>) -> Result<PathBuf, Error> {
-    let Some(dir) = wanted else {
-        let temporary = std::env::temp_dir();
-        let made = tempfile::Builder::new().prefix("maas-e2e-").tempdir_in(&temporary);
-        return Ok(made.map_err(Error::file("create a directory in", temporary))?.keep());
-    };
-    fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
-    let dir = fs::canonicalize(&dir).map_err(Error::file("resolve", &dir))?;
-    match fs::read_dir(&dir).map_err(Error::file("list", &dir))?.next() {
-        Some(_) => Err(Error::DirectoryInUse { path: dir }),
-        None => Ok(dir),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     path::Path,
 };
 
@@ -10,15 +10,15 @@ use super::{Cluster, Node, builder::Parts};
 use crate::{
     Daemon, Error,
     config::{self, Capacity, NodeAddresses},
-    daemon::Launch,
+    library::{copy, write},
     probe::Probe,
 };
 
 impl Cluster {
     pub(super) fn write_files(&self) -> Result<(), Error> {
-        let dir = &self.dir;
+        let dir = self.dir();
         // The NameNode and DataNode refuse to start when these are not on the class path, empty though they are.
-        for name in ["logs", "tmp", "webroot/webapps/hdfs/WEB-INF", "webroot/webapps/datanode/WEB-INF"] {
+        for name in ["webroot/webapps/hdfs/WEB-INF", "webroot/webapps/datanode/WEB-INF"] {
             let path = dir.join(name);
             fs::create_dir_all(&path).map_err(Error::file("create", &path))?;
         }
@@ -39,7 +39,7 @@ impl Cluster {
     /// One configuration directory; `node` is what its yarn-site.xml has beyond the common part.
     fn write_conf(&self, conf: &Path, node: config::Properties) -> Result<(), Error> {
         fs::create_dir_all(conf).map_err(Error::file("create", conf))?;
-        let Self { addresses, overrides, dir, .. } = self;
+        let (Self { addresses, overrides, .. }, dir) = (self, self.dir());
         let mut yarn = config::yarn_site(addresses, dir);
         yarn.extend(node);
         config::write_site(&conf.join("core-site.xml"), config::core_site(addresses, dir), &overrides.core)?;
@@ -57,14 +57,14 @@ impl Cluster {
         if parts != Parts::Hdfs {
             for (index, server) in at.zookeepers.iter().enumerate() {
                 let name = numbered("zookeeper", index, at.zookeepers.len());
-                let file = self.path(&format!("{name}.cfg"));
+                let file = self.place.path(&format!("{name}.cfg"));
                 let main = ["org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned(), file];
                 let daemon = self.spawn(&name, &conf, 128, &main, Probe::ZooKeeper(server.client))?;
                 self.zookeepers.push(daemon);
             }
         }
         if parts != Parts::ZooKeeper {
-            copy_directory(&self.installation.name_template, &self.dir.join("namenode"))?;
+            copy(&self.installation.name_template, &self.dir().join("namenode"))?;
             let main = ["org.apache.hadoop.hdfs.server.namenode.NameNode".to_owned()];
             let probe = Probe::NameNode { rpc: at.name_node, http: at.name_node_http };
             self.name_node = Some(self.spawn("namenode", &conf, 256, &main, probe)?);
@@ -76,7 +76,7 @@ impl Cluster {
                 let name = numbered("resourcemanager", index, at.resource_managers.len());
                 let mut own_conf = conf.clone();
                 if several {
-                    own_conf = self.dir.join(format!("conf-{}", config::rm_id(index)));
+                    own_conf = self.dir().join(format!("conf-{}", config::rm_id(index)));
                     self.write_conf(&own_conf, config::resource_manager_site(index))?;
                 }
                 // One on standby opens no other port than this one.
@@ -102,10 +102,10 @@ impl Cluster {
         // An address of its own for each, so that they count as different hosts: 127.0.0.11, .12, …
         let last = u8::try_from(number + 10).unwrap_or(u8::MAX);
         let host = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
-        let mut next = || Ok::<_, Error>(SocketAddr::new(host, self.ports.next()?));
+        let mut next = || self.place.address_on(host);
         let node = NodeAddresses { rpc: next()?, localizer: next()?, http: next()?, collector: next()? };
-        let conf = self.dir.join(format!("conf-{name}"));
-        self.write_conf(&conf, config::node_manager_site(&node, capacity, &self.dir.join(&name)))?;
+        let conf = self.dir().join(format!("conf-{name}"));
+        self.write_conf(&conf, config::node_manager_site(&node, capacity, &self.dir().join(&name)))?;
         let main = ["org.apache.hadoop.yarn.server.nodemanager.NodeManager".to_owned()];
         let probe = Probe::NodeManager { rpc: node.rpc, http: node.http };
         let daemon = self.spawn(&name, &conf, 256, &main, probe)?;
@@ -114,21 +114,13 @@ impl Cluster {
     }
 
     fn spawn(&self, name: &str, conf: &Path, heap_mb: u32, main: &[String], probe: Probe) -> Result<Daemon, Error> {
-        tracing::info!("starting {name}");
-        let mut arguments = vec![
-            format!("-Xmx{heap_mb}m"),
-            // Many small Java processes on few cores: least threads, and no second compiler for what runs a minute.
-            "-XX:+UseSerialGC".into(),
-            "-XX:TieredStopAtLevel=1".into(),
-            "-XX:-UsePerfData".into(),
-            "-XX:+ExitOnOutOfMemoryError".into(),
-            "--add-opens=java.base/java.lang=ALL-UNNAMED".into(),
-            format!("-Djava.io.tmpdir={}", self.path("tmp")),
-            format!("-Djdk.net.hosts.file={}", self.path("hosts")),
+        let mut arguments = self.place.java_arguments(heap_mb);
+        arguments.extend([
+            format!("-Djdk.net.hosts.file={}", self.place.path("hosts")),
             format!("-Dlog4j.configuration=file:{}", conf.join("log4j.properties").display()),
-            format!("-Dhadoop.log.dir={}", self.path("logs")),
-            format!("-Dyarn.log.dir={}", self.path("logs")),
-        ];
+            format!("-Dhadoop.log.dir={}", self.place.path("logs")),
+            format!("-Dyarn.log.dir={}", self.place.path("logs")),
+        ]);
         if let Some(archive) = &self.installation.archive {
             arguments.push(format!("-XX:SharedArchiveFile={}", archive.display()));
         }
@@ -136,43 +128,14 @@ impl Cluster {
             arguments.push(format!("-XX:DumpLoadedClassList={}", lists.join(name).display()));
         }
         // The archive is valid only when its own class path comes first, and it must hold no directories.
-        let class_path = format!("{}:{}:{}", self.installation.class_path, conf.display(), self.path("webroot"));
+        let class_path = format!("{}:{}:{}", self.installation.class_path, conf.display(), self.place.path("webroot"));
         arguments.extend(["-cp".into(), class_path]);
         arguments.extend_from_slice(main);
-        let launch = Launch {
-            name: name.into(),
-            java: self.installation.java.clone(),
-            arguments,
-            dir: self.dir.clone(),
-            log: self.dir.join("logs").join(format!("{name}.log")),
-            probe,
-        };
-        Daemon::spawn(launch, self.http.clone())
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.dir.join(name).display().to_string()
+        self.place.spawn(name, &self.installation.java, arguments, None, probe)
     }
 }
 
 /// The name of one of several, which one alone has without a number.
 fn numbered(name: &str, index: usize, count: usize) -> String {
     if count > 1 { format!("{name}{}", index + 1) } else { name.to_owned() }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text).map_err(Error::file("write", path))
-}
-
-fn copy_directory(from: &Path, to: &Path) -> Result<(), Error> {
-    fs::create_dir_all(to).map_err(Error::file("create", to))?;
-    for entry in fs::read_dir(from).map_err(Error::file("list", from))?.flatten() {
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() {
-            copy_directory(&source, &target)?;
-        } else {
-            fs::copy(&source, &target).map_err(Error::file("copy", &source))?;
-        }
-    }
-    Ok(())
 }
