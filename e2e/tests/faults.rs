@@ -91,7 +91,7 @@ async fn what_serves_serves_on_through_every_fault() {
     // A model is killed: started again in place, in the container that it had.
     let before = (containers(&maas), maas.endpoints());
     kill(maas.pids("dga.py")[0]);
-    let again = until(Duration::from_secs(20), || maas.endpoints().len() == 3 && maas.endpoints() != before.1);
+    let again = until(Duration::from_secs(60), || maas.endpoints().len() == 3 && maas.endpoints() != before.1);
     assert!(again, "{:?} after {:?}", maas.endpoints(), before.1);
     let instances = |all: &[(String, String)]| all.iter().map(|(instance, _)| instance.clone()).collect::<Vec<_>>();
     assert_eq!((containers(&maas), instances(&maas.endpoints())), (before.0, instances(&before.1)));
@@ -105,7 +105,7 @@ async fn what_serves_serves_on_through_every_fault() {
         let old = epoch(&maas).expect("an operator is ready");
         let since = Instant::now();
         kill(maas.pids("maas-operator")[0]);
-        assert!(until(Duration::from_secs(30), || epoch(&maas).is_some_and(|e| e > old)), "no operator came back");
+        assert!(until(Duration::from_secs(60), || epoch(&maas).is_some_and(|e| e > old)), "no operator came back");
         println!("fault=operator-killed took={} ms", since.elapsed().as_millis());
         // Two ends within a second end an application, by the failure window that the service is submitted with: the
         // guard against an operator that can't start.
@@ -130,34 +130,34 @@ async fn what_serves_serves_on_through_every_fault() {
     signal(operator, rustix::process::Signal::STOP);
     tokio::time::sleep(Duration::from_secs(9)).await;
     signal(operator, rustix::process::Signal::CONT);
-    assert!(until(Duration::from_secs(30), || epoch(&maas).is_some()));
+    assert!(until(Duration::from_secs(60), || epoch(&maas).is_some()));
     maas.ctl(&["scale", "two", "--replicas", "1", "--wait"]).good();
     assert!(containers(&maas).is_superset(&before.0), "containers were kept");
 
     // The one that is wanted no longer has left.
-    assert!(until(Duration::from_secs(20), || maas.pids(RUNNER).len() == 3));
+    assert!(until(Duration::from_secs(60), || maas.pids(RUNNER).len() == 3));
     // A runner's session expires while it is stopped: its endpoint goes, and comes back once.
     let runner = maas.pids(RUNNER)[0];
     let (count, running, listed) = (maas.endpoints().len(), processes(&maas), maas.endpoints());
     signal(runner, rustix::process::Signal::STOP);
-    assert!(until(Duration::from_secs(20), || maas.endpoints().len() == count - 1), "the endpoint did not go");
+    assert!(until(Duration::from_secs(60), || maas.endpoints().len() == count - 1), "the endpoint did not go");
     signal(runner, rustix::process::Signal::CONT);
-    assert!(until(Duration::from_secs(20), || maas.endpoints().len() == count), "the endpoint did not come back");
+    assert!(until(Duration::from_secs(60), || maas.endpoints().len() == count), "the endpoint did not come back");
     assert_eq!((processes(&maas), maas.endpoints()), (running, listed), "nothing is doubled or moved");
     let metron = maas.store.list("/maas/service").await.unwrap();
     let records = metron.iter().filter(|(path, _, _)| path.matches('/').count() == 4).count();
     assert_eq!(records, count, "{metron:?}");
 
-    // A runner is killed: the NodeManager ends its model, and another instance comes.
+    // A runner is killed: its model ends with it, and another instance comes.
     let models = maas.pids("dga.py").len();
     let victim = maas.pids(RUNNER)[0];
     kill(victim);
-    let replaced = until(Duration::from_secs(30), || {
+    let replaced = until(Duration::from_secs(60), || {
         let runners = maas.pids(RUNNER);
         !runners.contains(&victim) && runners.len() == count && maas.endpoints().len() == count
     });
     assert!(replaced, "the killed runner was not replaced");
-    assert!(until(Duration::from_secs(10), || maas.pids("dga.py").len() == models), "a model is left behind");
+    assert!(until(Duration::from_secs(60), || maas.pids("dga.py").len() == models), "a model is left behind");
 
     // The ResourceManager is killed and started again, work-preserving.
     let kept = containers(&maas);
@@ -176,10 +176,10 @@ async fn what_serves_serves_on_through_every_fault() {
     signal(hung, rustix::process::Signal::STOP);
     assert!(until(Duration::from_secs(60), || epoch(&maas).is_some_and(|e| e > old)), "no second attempt came");
     let kept = containers(&maas);
-    if maas.pids("maas-operator").contains(&hung) {
-        signal(hung, rustix::process::Signal::CONT);
-    }
-    assert!(until(Duration::from_secs(20), || !maas.pids("maas-operator").contains(&hung)), "the old one stays");
+    // YARN may have ended it by now, or do so at this moment.
+    let pid = rustix::process::Pid::from_raw(i32::try_from(hung).unwrap()).unwrap();
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::CONT);
+    assert!(until(Duration::from_secs(60), || !maas.pids("maas-operator").contains(&hung)), "the old one stays");
     assert_eq!(containers(&maas), kept);
 
     // A second service on the same tree is refused, and names the first.
@@ -191,7 +191,7 @@ async fn what_serves_serves_on_through_every_fault() {
     let doomed = 1 - doomed;
     let host = maas.cluster.node_id(doomed).split(':').next().unwrap().to_owned();
     maas.cluster.node_manager(doomed).kill().unwrap();
-    let gone = until(Duration::from_secs(90), || {
+    let gone = until(Duration::from_secs(120), || {
         let urls = urls(&maas);
         urls.len() == 4 && urls.iter().all(|url| !url.contains(&format!("//{host}:")))
     });
