@@ -1,4 +1,5 @@
 # demo    the whole thing on real daemons, with live output
+# squid-demo  a squid's log through Kafka and a model into OpenSearch, with Metron's configs
 # test    every test, real daemons included
 # lint    formatting and lints
 # bench   the figures of docs/benchmarks.md
@@ -11,10 +12,13 @@ STATIC := target/static
 CARGO  := cargo
 export MAAS_BIN := $(BIN)
 
-.PHONY: demo test lint bench verify build pipeline failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema docs man tools clean
+.PHONY: demo squid-demo test lint bench verify build pipeline failpoints chaos chaos-quick sim conformance seeded-bugs fuzz schema docs man tools clean
 
 demo: build
 	@e2e/demo.sh
+
+squid-demo: build pipeline
+	@e2e/squid-demo.sh
 
 test: build
 	@e2e/run-tests.sh
