@@ -1,6 +1,5 @@
 //! The verbs of `maas_service.sh` and `maas_deploy.sh`: their command lines, read to the letter.
 
-pub(crate) mod decide;
 pub(crate) mod deploy;
 mod parser;
 mod request;

@@ -5,6 +5,7 @@ mod edit;
 mod iid;
 mod launch;
 mod manifest;
+pub mod metron;
 mod name;
 pub mod quantity;
 mod schema;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use maas_crd::metron::{self, Known, Removal};
 use maas_crd::{Manifest, Memory, ModelName, ModelVersion, Name, Namespace};
 use maas_store::{SpecRead, Store, get_spec, list_specs};
 use tokio::time::Instant;
@@ -13,7 +14,6 @@ use super::payload_path;
 use super::retry::{Decided, Write, settle};
 use super::wait::{require_operator, until_gone, until_ready};
 use crate::edit::EditId;
-use crate::legacy::decide::{self, Known, Removal};
 use crate::legacy::deploy::{Add, DeployRequest, Mode};
 use crate::legacy::root::tree_root;
 use crate::output;
@@ -219,7 +219,7 @@ async fn decide_add(store: &Store, wanted: &Wanted, edit: &EditId) -> anyhow::Re
         }
         Some((read, stored)) => {
             let total =
-                decide::add(model.name.as_str(), model.version.as_str(), &known(&stored), &wanted.known(&stored))?;
+                metron::add(model.name.as_str(), model.version.as_str(), &known(&stored), &wanted.known(&stored))?;
             let text = maas_crd::set_replicas(&stored.text, total)?;
             let text = edit.note(&text, &stored.resource)?;
             // The sum may be more than a deployment may have.
@@ -310,7 +310,7 @@ async fn decide_remove(
         (Some((_, stored)), Some(attempt)) if edit.is_in(&stored.resource) => Ok(Decided::done(outcome(attempt))),
         (Some((read, stored)), _) => {
             let had = stored.resource.spec.replicas;
-            let removal = decide::remove(had, instances);
+            let removal = metron::remove(had, instances);
             let left = match removal {
                 Removal::Lower(left) => left,
                 Removal::Delete => 0,

@@ -4,7 +4,6 @@
 #[path = "../../../cli/src/legacy"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "only the reading of lines is used here")]
 mod lines {
-    pub(crate) mod decide;
     pub(crate) mod deploy;
     mod parser;
     mod request;
@@ -14,9 +13,9 @@ mod lines {
     pub(crate) use request::{Asked, DEFAULT_CONFIG_PATH, RequestError};
 }
 
-use lines::decide::{Known, Removal, add, remove};
 use lines::deploy::{self, Mode};
 use lines::{Asked, root, service};
+use maas_crd::metron::{Known, Removal, add, remove};
 
 use crate::{Target, accepted, line, refused};
 

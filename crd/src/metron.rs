@@ -1,19 +1,19 @@
-//! What ADD and REMOVE mean for the deployment that is there. Pure: the caller reads, asks, writes at the version read.
+//! What Metron's ADD and REMOVE mean for the deployment that is there. Pure: the caller reads, asks, writes at the version read.
 
 /// What the verbs look at in a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub struct Known {
     /// Instances wanted.
-    pub(crate) replicas: u32,
+    pub replicas: u32,
     /// Memory of each, MiB.
-    pub(crate) memory_mib: u64,
+    pub memory_mib: u64,
     /// Where the payload is.
-    pub(crate) payload: String,
+    pub payload: String,
 }
 
 /// A deployment that ADD must not change.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum AddRefused {
+pub enum AddRefused {
     /// ADD only counts instances; a deployment's template is changed by `apply`.
     #[error("{} {} is deployed with other settings: {}; deploy another version, or change this one with maasctl apply", .model, .version, .fields.join(", "))]
     Differs {
@@ -30,7 +30,10 @@ pub(crate) enum AddRefused {
 }
 
 /// The number of instances after adding `asked.replicas` to `known`.
-pub(crate) fn add(model: &str, version: &str, known: &Known, asked: &Known) -> Result<u32, AddRefused> {
+///
+/// # Errors
+/// Another template than is there, or more than a number can say.
+pub fn add(model: &str, version: &str, known: &Known, asked: &Known) -> Result<u32, AddRefused> {
     let mut fields = Vec::new();
     if known.memory_mib != asked.memory_mib {
         fields.push(format!("spec.resources.memory is {}Mi, asked {}Mi", known.memory_mib, asked.memory_mib));
@@ -51,7 +54,7 @@ fn trimmed(path: &str) -> &str {
 
 /// What REMOVE leaves.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Removal {
+pub enum Removal {
     /// This many instances stay.
     Lower(u32),
     /// Nothing stays; the deployment goes.
@@ -59,7 +62,8 @@ pub(crate) enum Removal {
 }
 
 /// Takes `asked` instances away from `replicas`.
-pub(crate) fn remove(replicas: u32, asked: u32) -> Removal {
+#[must_use]
+pub fn remove(replicas: u32, asked: u32) -> Removal {
     match replicas.saturating_sub(asked) {
         0 => Removal::Delete,
         left => Removal::Lower(left),
