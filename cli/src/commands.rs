@@ -19,6 +19,7 @@ mod get;
 mod logs;
 mod manual;
 mod mark;
+mod metron_queue;
 mod missing;
 mod payload_path;
 mod retry;

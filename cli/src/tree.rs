@@ -7,6 +7,9 @@ use maas_store::{
     Endpoint, EventRing, Exit, InstanceRecord, LeaderRecord, Node, Root, RunnerReport, Stat, SyncOwner, SyncRecord,
 };
 
+/// The name under which events of Metron's queue are listed.
+const METRON_QUEUE: &str = "metron-queue";
+
 /// Nodes by place.
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
@@ -203,14 +206,19 @@ impl Tree {
         Some((namespace.clone(), name.clone(), *iid, self.read(node, Endpoint::decode)?))
     }
 
-    /// The events of every deployment of one namespace, or of all.
+    /// The events of every deployment of one namespace, or of all; Metron's queue is in the default one.
     pub(crate) fn events(&self, of: Option<&Namespace>) -> Vec<(Namespace, Name, EventRing)> {
         let named = self.nodes.keys().filter_map(|node| match node {
             Node::Events { namespace, name } if of.is_none_or(|of| of == namespace) => Some((namespace, name)),
             _ => None,
         });
+        let queue = Namespace::default();
+        let queue = (of.is_none_or(|of| *of == queue)).then_some(queue).and_then(|namespace| {
+            Some((namespace, METRON_QUEUE.parse().ok()?, self.read(&Node::QueueEvents, EventRing::decode)?))
+        });
         named
             .filter_map(|(namespace, name)| Some((namespace.clone(), name.clone(), self.events_of(namespace, name)?)))
+            .chain(queue)
             .collect()
     }
 

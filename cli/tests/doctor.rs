@@ -53,7 +53,8 @@ const STOCK: [(&str, &str); 33] = [
     ("maas-tree", "info"),
 ];
 /// And before anything was started on it.
-const FRESH: [(&str, &str); 3] = [("maas-acl", "skipped"), ("maas-operator", "info"), ("maas-payloads", "ok")];
+const FRESH: [(&str, &str); 4] =
+    [("maas-acl", "skipped"), ("maas-operator", "info"), ("maas-metron-queue", "ok"), ("maas-payloads", "ok")];
 
 /// Long enough for a busy machine; what hangs is given up after 5 to 10 s.
 const SECONDS: Duration = Duration::from_secs(20);
@@ -241,6 +242,13 @@ fn the_tree_its_operator_and_its_payloads_are_looked_at(site: &Site) {
     }
     let lost = found["maas-payloads"]["seen"].as_str().unwrap();
     assert!(lost.starts_with("default/lost-1: hdfs://") && lost.ends_with("/models/lost does not exist"), "{lost}");
+
+    // What one of Metron's clients offered, and nobody reads.
+    site.tree.put("/maas/queue/qn-0000000000", b"null");
+    let (found, _) = site.doctor(&[]);
+    assert_eq!(severity(&found, "maas-metron-queue"), "warning");
+    let said = found["maas-metron-queue"]["seen"].as_str().unwrap();
+    assert!(said.contains("/maas/queue is not read, and 1 item on it"), "{said}");
 
     site.tree.plant_leader("application_1_0001");
     let before = site.tree.below("/maas");

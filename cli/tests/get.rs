@@ -8,7 +8,7 @@ mod support;
 #[path = "support/tree.rs"]
 mod tree_support;
 
-use maas_store::{Event, EventKind, EventRing};
+use maas_store::{Event, EventKind, EventRing, Node};
 use support::{Ran, maasctl};
 use tree_support::Tree;
 
@@ -257,6 +257,13 @@ fn events_are_chosen_by_type_and_by_what_they_are_of() {
         tree.ctl(&["events", "squit"]),
         said("", "No events found in default namespace.\nhint: did you mean squid?\n")
     );
+    // Those of Metron's queue, which are of no deployment.
+    let aside = event(EventKind::Warning, "ItemSetAside", "qn-0000000007", 1, 60);
+    tree.plant(&Node::QueueEvents, &EventRing(vec![aside]).encode());
+    let queue = tree.ctl(&["events", "--types", "Warning"]).ok();
+    assert!(queue.lines().last().unwrap().contains("Warning   ItemSetAside   metron-queue/qn-0000000007"), "{queue}");
+    let kinds = tree.ctl(&["get", "ev", "-o", "jsonpath={.items[*].involvedObject.kind}"]).ok();
+    assert!(kinds.ends_with("MetronQueueItem"), "{kinds}");
     assert!(tree.ctl(&["events", "--types", "Bad"]).failed().contains("valid --types are Normal and Warning"));
     assert!(tree.ctl(&["events", "--for", "endpoint/x"]).failed().contains("events are of model/NAME"));
 }

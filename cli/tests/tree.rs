@@ -227,3 +227,16 @@ fn a_config_that_names_no_tree_of_ours_is_refused() {
         "{message}"
     );
 }
+
+#[test]
+fn a_queue_whose_clients_look_into_another_tree_is_refused() {
+    let tree = Tree::new();
+    let programs = tempfile::tempdir().unwrap();
+    for name in ["maas-operator", "maas-runner"] {
+        std::fs::write(programs.path().join(name), "").unwrap();
+    }
+    let start = ["service", "start", "--metron-queue", "--libexec", programs.path().to_str().unwrap()];
+    let message = tree.ctl(&start).failed();
+    assert!(message.contains("Metron's clients look for endpoints below /maas/service"), "{message}");
+    assert!(message.contains(&format!("this is the tree {}: use --root /maas", tree.root)), "{message}");
+}

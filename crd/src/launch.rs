@@ -101,6 +101,9 @@ pub struct OperatorLaunch {
     /// Variables given to every model.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// The znode of Metron's queue, if it is to be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metron_queue: Option<String>,
 }
 
 impl Launch {

@@ -87,7 +87,7 @@ impl fmt::Display for Faults {
 }
 
 /// What of a user's text may stand in a message: the start of it, on one line, with nothing that a terminal obeys.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     shown_to(text, 60)
 }
 

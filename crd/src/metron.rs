@@ -1,4 +1,11 @@
-//! What Metron's ADD and REMOVE mean for the deployment that is there. Pure: the caller reads, asks, writes at the version read.
+//! What Metron's ADD and REMOVE mean for the deployment that is there, given as words of a command or as an item of its
+//! queue. Pure: the caller reads, asks, writes at the version read.
+
+mod request;
+
+use crate::{Manifest, ModelRef, Name};
+
+pub use request::{ITEM_LIMIT, Request, RequestError};
 
 /// What the verbs look at in a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +34,91 @@ pub enum AddRefused {
     /// More instances than a number can say.
     #[error("{0} instances and {1} more are too many")]
     TooMany(u32, u32),
+    /// No manifest may say this.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Several deployments of one model.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{} {} is deployed as {}: say which with `maasctl scale` or `maasctl delete`", .model.name, .model.version, .names.join(" and "))]
+pub struct Ambiguous {
+    /// The model.
+    model: ModelRef,
+    /// Their names.
+    names: Vec<String>,
+}
+
+/// The one deployment of a model among those that were found, whatever its name.
+///
+/// # Errors
+/// There are several.
+pub fn only<T>(model: &ModelRef, mut found: Vec<(Name, T)>) -> Result<Option<(Name, T)>, Ambiguous> {
+    if found.len() > 1 {
+        let names = found.iter().map(|(name, _)| name.to_string()).collect();
+        return Err(Ambiguous { model: model.clone(), names });
+    }
+    Ok(found.pop())
+}
+
+impl Known {
+    /// Of a deployment.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Self {
+        let spec = &manifest.resource.spec;
+        Self {
+            replicas: spec.replicas,
+            memory_mib: spec.template.resources.memory.mib(),
+            payload: spec.template.payload.path.clone(),
+        }
+    }
+}
+
+/// What stands in the tree when these are the first instances of their model: no more than was said.
+///
+/// # Errors
+/// Something in it may not be said.
+pub fn manifest(model: &ModelRef, asked: &Known) -> Result<Manifest, AddRefused> {
+    // JSON's quoting is valid in YAML.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let text = format!(
+        "apiVersion: {}\nkind: {}\nmetadata:\n  name: {}\nspec:\n  model: {{name: {}, version: {}}}\n  replicas: {}\n  payload: {{path: {}}}\n  resources: {{memory: {}Mi}}\n",
+        crate::API_VERSION,
+        crate::KIND,
+        quoted(Name::of_model(&model.name, &model.version).as_str()),
+        quoted(model.name.as_str()),
+        quoted(model.version.as_str()),
+        asked.replicas,
+        quoted(&asked.payload),
+        asked.memory_mib,
+    );
+    crate::parse_one(text.as_bytes()).map_err(|faults| {
+        let faults: Vec<String> = faults.0.iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect();
+        AddRefused::Invalid(faults.join("; "))
+    })
+}
+
+/// The text of a deployment with another number of instances, which may be more than one may have.
+///
+/// # Errors
+/// It is, or the text can't be edited.
+pub fn counted(manifest: &Manifest, replicas: u32) -> Result<String, AddRefused> {
+    let text = crate::set_replicas(&manifest.text, replicas).map_err(|e| AddRefused::Invalid(e.to_string()))?;
+    crate::parse_one(text.as_bytes())
+        .map_err(|faults| AddRefused::Invalid(format!("{replicas} instances in all: {faults}")))?;
+    Ok(text)
+}
+
+/// A path in HDFS as Hadoop resolves it: against the user's home, if it names no place of its own.
+///
+/// # Errors
+/// `user` could not tell who that is.
+pub fn hdfs_path<E>(path: &str, user: impl FnOnce() -> Result<String, E>) -> Result<String, E> {
+    let trimmed = trimmed(path);
+    if path.contains("://") || path.starts_with('/') {
+        return Ok(trimmed.to_owned());
+    }
+    Ok(format!("/user/{}/{trimmed}", user()?))
 }
 
 /// The number of instances after adding `asked.replicas` to `known`.

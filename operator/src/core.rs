@@ -9,6 +9,7 @@
 mod cache;
 pub mod event;
 mod fence;
+mod queue;
 mod rm;
 mod turns;
 
@@ -27,6 +28,7 @@ use crate::settings::Settings;
 use cache::Cache;
 use event::{Effect, Event, Level, OperatorSeen, Tag};
 use fence::{Fence, Verdict};
+use queue::{Queue, Taking};
 use rm::Rm;
 use turns::Turns;
 
@@ -57,6 +59,7 @@ enum Purpose {
     Deployment(Box<Planned>),
     Unknown(Vec<hadoop_yarn::ContainerId>),
     Tidy(Vec<ModelName>),
+    Queue(Box<Taking>),
     HandOver,
 }
 
@@ -96,6 +99,7 @@ pub struct Core {
     listings: BTreeMap<(Key, u32), i64>,
     allotment: Allotment,
     rm: Rm,
+    queue: Queue,
     pending: BTreeMap<Tag, Purpose>,
     last_tag: u64,
     counter: u32,
@@ -139,6 +143,7 @@ impl Core {
             listings: BTreeMap::new(),
             allotment: Allotment::default(),
             rm: Rm::default(),
+            queue: Queue::default(),
             pending: BTreeMap::new(),
             last_tag: 0,
             counter: 0,
@@ -176,7 +181,8 @@ impl Core {
     /// When to send [`Event::Wake`] at the latest.
     #[must_use]
     pub fn wake(&self) -> Option<u64> {
-        let all = [self.turns.wake(), self.allotment.wake(), self.rm.wake(), self.read_at, self.leave_at];
+        let all =
+            [self.turns.wake(), self.allotment.wake(), self.rm.wake(), self.queue.wake(), self.read_at, self.leave_at];
         all.into_iter().flatten().min()
     }
 
@@ -210,6 +216,9 @@ impl Core {
             }
             Event::Listed(key, number, result) => self.listed(now, &key, number, result),
             Event::UploadDeleted(key, path, result) => self.upload_deleted(now, &key, path, result, out),
+            Event::QueueMoved => self.queue.moved(),
+            Event::QueueRead(result) => self.queue.read(now, result, out),
+            Event::PayloadLooked(result) => self.queue.looked(result),
             Event::Finished(result) => {
                 if let Err(error) = result {
                     out.push(Effect::Say(Level::Warn, format!("could not unregister from YARN: {error}")));
@@ -487,6 +496,7 @@ impl Core {
             }
             (Purpose::Deployment(planned), result) => self.planned(now, &planned, result, out),
             (Purpose::Unknown(ids), Ok(_)) => self.rm.give_back(now, &ids, out),
+            (Purpose::Queue(taking), result) => self.queue_taken(now, *taking, result, out),
             (Purpose::HandOver, Ok(_)) => self.handed_over(),
             (Purpose::HandOver, Err(error)) => {
                 out.push(Effect::Say(Level::Warn, format!("handing over is not settled: {error}; reading again")));
@@ -577,6 +587,7 @@ impl Core {
         if self.read_at.is_some_and(|at| now.mono >= at) {
             self.read_operator(out);
         }
+        self.queue.tick(now);
         self.rm.register(now, out);
         self.rm.look_at_nodes(now, out);
         let unheard = self.rm.stop_awaiting(now);
@@ -590,6 +601,7 @@ impl Core {
             self.plan_due(now, epoch, version, out);
             self.allot(now);
             self.tidy(now, version, out);
+            self.take_from_queue(now, version, out);
             self.announce(epoch, version, out);
             self.finish_drain(epoch, version, out);
         }

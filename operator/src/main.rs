@@ -9,7 +9,7 @@ use hadoop_rpc::{Conf, Credentials};
 use hadoop_yarn::{AM_RM_TOKEN, ContainerId, MasterClient, Nodes, RmClient, config};
 use maas_crd::OperatorLaunch;
 use maas_hdfs::Hdfs;
-use maas_operator::settings::{self, Settings};
+use maas_operator::settings::{self, MetronQueue, Settings};
 use maas_operator::shell::{self, Peers};
 use maas_operator::upgrade;
 
@@ -64,6 +64,7 @@ fn prepare() -> anyhow::Result<(tokio::runtime::Runtime, Settings, Peers)> {
         refused: None,
         runner: settings::localised(launch.runner),
         env: launch.env,
+        metron_queue: launch.metron_queue.map(|path| MetronQueue { path, user: launch.user }),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     Ok((runtime, settings, Peers { master, manager, nodes: Nodes::new(CALL), hdfs }))

@@ -81,6 +81,10 @@ bugs! {
     ClientHearsOfNoEnd: "a client goes on to name an endpoint that is gone",
     ClientKeepsWhatAListLacks: "a client goes on to name what went while it was cut off",
     ClientNeverStale: "a client that is cut off does not say so",
+    QueueItemGoesFirst: "an item of Metron's queue is taken away before its edit is committed",
+    QueueItemGoesLast: "an item of Metron's queue is taken away after its edit was committed",
+    QueueOutOfOrder: "items of Metron's queue are not applied in their order",
+    QueueStopsAtBadItem: "an item of Metron's queue that can't be applied is waited for",
     TransitionTimeMoves: "a condition that did not change gets a new time at each look",
 }
 

@@ -18,6 +18,15 @@ pub fn localised(file: RemoteFile) -> LocalResource {
     }
 }
 
+/// Metron's queue, and for whom it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetronQueue {
+    /// Its znode.
+    pub path: String,
+    /// The user who started the service: paths in items are resolved against this one's home.
+    pub user: String,
+}
+
 /// Settings of one operator process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -43,6 +52,8 @@ pub struct Settings {
     pub runner: LocalResource,
     /// Variables given to every model (`maas_service.sh -e`).
     pub env: BTreeMap<String, String>,
+    /// Metron's queue, if it is to be read.
+    pub metron_queue: Option<MetronQueue>,
 }
 
 impl Settings {

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use hadoop_yarn::{MasterClient, Nodes, RmClient};
 use maas_hdfs::Hdfs;
-use maas_store::{Config, Mirror, Node, Store, mirror};
+use maas_store::{Config, Mirror, Node, QueueWatch, Store, mirror, watch_queue};
 
 use crate::core::Core;
 use crate::core::event::{Effect, Event, Level};
@@ -42,6 +42,7 @@ struct Shell {
     settings: Settings,
     store: Option<Store>,
     mirror: Option<Mirror>,
+    queue: Option<QueueWatch>,
     /// The first session; later ones are the store's own business.
     opening: Option<BoxFuture<'static, Store>>,
     in_flight: FuturesUnordered<BoxFuture<'static, Event>>,
@@ -59,6 +60,7 @@ pub async fn run(settings: Settings, peers: Peers) -> i32 {
         settings: settings.clone(),
         store: None,
         mirror: None,
+        queue: None,
         opening: Some(Box::pin(async move { open(&settings).await })),
         in_flight: FuturesUnordered::new(),
         began: Instant::now(),
@@ -112,6 +114,7 @@ impl Shell {
                     Event::Session
                 }
                 change = next(&mut self.mirror) => Event::Tree(change),
+                () = moved(self.queue.as_ref()) => Event::QueueMoved,
                 () = sleep(wait) => Event::Wake,
             };
             self.step(event);
@@ -143,6 +146,8 @@ impl Shell {
                 if let Some(store) = &self.store {
                     let folders = FOLLOWED.iter().map(|f| store.path(&Node::Folder((*f).to_owned())));
                     self.mirror = Some(mirror(store, folders.collect()));
+                    let queue = self.settings.metron_queue.as_ref();
+                    self.queue = queue.map(|queue| watch_queue(store, queue.path.clone()));
                 }
                 return;
             }
@@ -157,6 +162,11 @@ impl Shell {
             Effect::LookAtNodes => Box::pin(effects::look_at_nodes(self.peers.manager.clone())),
             Effect::List(key, number, path) => Box::pin(effects::list(hdfs, key, number, path)),
             Effect::DeleteUpload(key, path) => Box::pin(effects::delete_upload(hdfs, key, path)),
+            Effect::ReadQueue(except) => {
+                let path = self.settings.metron_queue.as_ref().map(|queue| queue.path.clone());
+                Box::pin(effects::read_queue(store, path.unwrap_or_default(), except))
+            }
+            Effect::LookAtPayload(path) => Box::pin(effects::look_at_payload(hdfs, path)),
             Effect::Finish(well, words) => Box::pin(effects::finish(master, well, words)),
         };
         #[cfg(feature = "fail-points")]
@@ -177,6 +187,13 @@ async fn opened(opening: &mut Option<BoxFuture<'static, Store>>) -> Store {
 async fn next(mirror: &mut Option<Mirror>) -> maas_store::Change {
     match mirror {
         Some(mirror) => mirror.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn moved(queue: Option<&QueueWatch>) {
+    match queue {
+        Some(queue) => queue.moved().await,
         None => std::future::pending().await,
     }
 }

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod mirror;
 pub mod operator;
 pub mod oracle;
+pub mod queue;
 pub mod runner;
 pub mod tree;
 pub mod workload;
@@ -20,7 +21,7 @@ use hadoop_yarn::{AllocateRequest, ApplicationId, Container, ContainerId, LocalR
 use maas_crd::Launch;
 use maas_operator::core::Core;
 use maas_operator::core::event::{Event, Tag};
-use maas_operator::settings::Settings;
+use maas_operator::settings::{MetronQueue, Settings};
 use maas_store::twin::{Session, Tree};
 use maas_store::{Change, Node, Op, PinnedFile, Root, UpgradeRequest};
 
@@ -33,6 +34,8 @@ use runner::Runner;
 use yarn::Yarn;
 
 pub const SESSION: u64 = 6_000;
+/// Metron's queue.
+pub const QUEUE: &str = "/maas/queue";
 /// How often a mirror lists the whole although nothing seems wrong.
 const RELIST: u64 = 30_000;
 
@@ -53,6 +56,8 @@ pub enum Occurrence {
     NewAttempt,
     Relist(usize),
     ListAgain(usize),
+    /// An operator reads Metron's queue.
+    ReadQueue(usize, BTreeSet<String>),
     /// A mirror of such a connection reads on.
     Mirror(Reader, u64),
     /// A client's mirror tells.
@@ -180,6 +185,7 @@ impl World {
                 visibility: Visibility::Private,
             },
             env: BTreeMap::new(),
+            metron_queue: Some(MetronQueue { path: QUEUE.to_owned(), user: "u".to_owned() }),
         };
         let session = self.tree.open();
         self.slots.push(Slot::new(Core::new(settings), attempt, session));
@@ -324,9 +330,11 @@ impl World {
             Occurrence::ListAgain(n) => {
                 if self.slots[n].alive && !self.slots[n].lost {
                     self.list(Reader::Operator(n));
+                    self.queue_moved(n);
                 }
                 self.later(RELIST, Occurrence::ListAgain(n));
             }
+            Occurrence::ReadQueue(n, except) => self.read_queue(n, &except),
             Occurrence::Resume(n) => self.resume(n),
         }
     }

@@ -203,6 +203,7 @@ impl World {
                 if !self.slots[n].lost {
                     self.follow(Reader::Operator(n));
                 }
+                self.queue_moved(n);
             }
             Effect::Commit(tag, ops) => {
                 // Requests of one session arrive in order.
@@ -243,6 +244,8 @@ impl World {
                 self.hdfs.remove(&path);
                 self.later(5, Occurrence::Core(n, Event::UploadDeleted(key, path, Ok(()))));
             }
+            Effect::ReadQueue(except) => self.later(2, Occurrence::ReadQueue(n, except)),
+            Effect::LookAtPayload(path) => self.look_at_payload(n, &path),
             Effect::Finish(well, words) => {
                 self.note(format!("operator {n} finishes: {well} {words}"));
                 self.slots[n].finished = Some(well);
@@ -294,6 +297,7 @@ impl World {
         let answer = match result {
             Ok((done, changed)) => {
                 self.judge_commit(n, ops);
+                self.judge_queue(ops);
                 self.changed(&changed);
                 Ok(done)
             }

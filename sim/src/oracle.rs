@@ -32,9 +32,16 @@ pub struct Watch {
     published: BTreeMap<String, (String, String)>,
     /// Generation last observed, by deployment's uid.
     observed: BTreeMap<i64, i64>,
+    /// Items that clients put on the queue, those that ended, in that order, and how many of these with an edit or an event.
+    pub offered: usize,
+    pub ended: Vec<String>,
+    pub edits: usize,
+    /// Items that can't be taken away.
+    pub stuck: BTreeSet<String>,
     /// Effects other than heartbeats.
     effects: u64,
     heartbeats: u64,
+    readings: u64,
     /// Lowest number of endpoints of a deployment since it was first complete, and how many that is.
     pub fewest: BTreeMap<String, usize>,
     pub complete: BTreeMap<String, usize>,
@@ -44,9 +51,13 @@ pub struct Watch {
 impl Watch {
     pub(crate) fn wanted(&mut self, name: &str, text: &str) {
         if let Ok(manifest) = maas_crd::parse_one(text.as_bytes()) {
-            let most = self.most.entry(name.to_owned()).or_default();
-            *most = (*most).max(manifest.resource.spec.replicas as usize);
+            self.allow(name, manifest.resource.spec.replicas as usize);
         }
+    }
+
+    pub(crate) fn allow(&mut self, name: &str, replicas: usize) {
+        let most = self.most.entry(name.to_owned()).or_default();
+        *most = (*most).max(replicas);
     }
 }
 
@@ -82,11 +93,14 @@ impl World {
             Effect::ReadOperator => "read",
             Effect::Register => "register",
             Effect::List(..) => "list",
+            Effect::ReadQueue(_) => "queue",
             Effect::Say(..) => "say",
             _ => "other",
         };
         match effect {
             Effect::Allocate(_) => self.watch.heartbeats += 1,
+            // It is looked at every 30 s.
+            Effect::ReadQueue(_) => self.watch.readings += 1,
             _ => self.watch.effects += 1,
         }
         let second = self.now / 1_000;
@@ -209,12 +223,19 @@ impl World {
         let all_run_on = self.run_until(60_000, |w| w.slots.iter().all(|slot| !slot.alive || !slot.is_paused()));
         assert!(all_run_on, "an operator is frozen for good\n{}", self.tail());
         self.run_for(5_000);
-        (self.watch.effects, self.watch.heartbeats) = (0, 0);
+        (self.watch.effects, self.watch.heartbeats, self.watch.readings) = (0, 0, 0);
         self.run_for(60_000);
         let total: usize = wanted.iter().map(|(_, n)| n).sum();
         assert!(good(self), "it did not stay so\n{}\n{}", self.tail(), self.show());
         assert!(self.watch.effects == 0, "{} effects when quiet\n{}\n{}", self.watch.effects, self.tail(), self.show());
         assert!(self.watch.heartbeats <= 130, "{} heartbeats when quiet\n{}", self.watch.heartbeats, self.tail());
+        assert!(
+            self.watch.readings <= 6,
+            "the queue was read {} times when quiet\n{}",
+            self.watch.readings,
+            self.tail()
+        );
+        assert!(self.tree.children(crate::QUEUE).is_empty(), "items are left\n{}\n{}", self.tail(), self.show());
         assert_eq!(self.yarn.containers.len(), total, "containers\n{}\n{}", self.tail(), self.show());
         self.judge_clients_at_the_end(wanted.iter().map(|(name, _)| (*name).to_owned()));
         assert_eq!(self.runners.len(), total, "runners\n{}", self.tail());

@@ -36,6 +36,9 @@ impl World {
 
     /// Tells everyone who watches.
     pub fn changed(&mut self, paths: &[String]) {
+        if paths.iter().any(|path| path.starts_with(crate::QUEUE)) {
+            (0..self.slots.len()).for_each(|n| self.queue_moved(n));
+        }
         for path in paths {
             self.notice(path);
             let concerned = self.runners.iter().find(|(_, r)| r.record_path() == path).map(|(id, _)| *id);
@@ -85,6 +88,7 @@ impl World {
         let slot = &mut self.slots[n];
         (slot.lost, slot.cut, slot.expired) = (false, false, false);
         if slot.alive && slot.following {
+            self.queue_moved(n);
             self.follow(Reader::Operator(n));
         }
     }

@@ -1,12 +1,12 @@
 //! What users do in a run, fixed or drawn from a seed.
 
 use crate::fault::Fault;
-use crate::{World, manifest};
+use crate::{World, manifest, queue};
 
 /// A name, what is done, and what must stand at the end.
 pub type Workload = (&'static str, fn(&mut World), &'static [(&'static str, usize)]);
 
-pub const WORKLOADS: [Workload; 14] = [
+pub const WORKLOADS: [Workload; 15] = [
     ("create", |w| w.put_spec("dga", &manifest("dga", 2, "256Mi", "")), &[("dga", 2)]),
     (
         "scale",
@@ -153,6 +153,34 @@ pub const WORKLOADS: [Workload; 14] = [
             w.delete_spec("lost");
         },
         &[("dga", 2), ("bad", 0), ("lost", 0)],
+    ),
+    (
+        "metron's queue",
+        |w| {
+            // Each counts: any other order, and any that is lost or made twice, ends with other numbers.
+            w.may_want("dga-1", 4);
+            w.may_want("other-1", 2);
+            for item in [
+                &queue::add("dga", 2, 256, "/m"),
+                "null",
+                &queue::add("dga", 2, 256, "/m/"),
+                "{\"action\":\"LIST\"}",
+                &queue::remove("dga", 1),
+                &queue::add("other", 1, 256, "/m"),
+                &queue::add("third", 1, 256, "/nowhere"),
+                &queue::remove("other", 9),
+                &queue::add("other", 2, 256, "/m"),
+            ] {
+                w.offer(item);
+                let wait = w.watch.offered as u64 * 37 % 90;
+                w.run_for(wait);
+            }
+            w.run_for(1_500);
+            w.offer(&queue::remove("dga", 1));
+            w.offer(&queue::remove("other", 2));
+            w.offer(&queue::remove("other", 2));
+        },
+        &[("dga-1", 2), ("other-1", 0), ("third-1", 0)],
     ),
 ];
 

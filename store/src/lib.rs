@@ -6,6 +6,7 @@ mod metron;
 mod mirror;
 mod op;
 mod path;
+mod queue;
 mod read;
 mod record;
 mod session;
@@ -18,6 +19,7 @@ pub use metron::{ModelEndpoint, ServiceInstance, Url};
 pub use mirror::{Change, Mirror, mirror};
 pub use op::{CommitError, Done, Op, Refusal, Stat};
 pub use path::{Node, Root, RootError};
+pub use queue::{QUEUE_PREFIX, QueueItem, QueueSeen, QueueWatch, watch_queue};
 pub use read::ReadError;
 pub use record::{
     Build, Endpoint, EpochRecord, Event, EventKind, EventRing, Exit, InstanceRecord, LeaderRecord, Phase, PinnedFile,

@@ -103,6 +103,8 @@ pub enum Node {
     Endpoint { namespace: Namespace, name: Name, iid: Iid },
     /// events/NAMESPACE/NAME
     Events { namespace: Namespace, name: Name },
+    /// events/default/.metron-queue, where no deployment's can be
+    QueueEvents,
     /// syncs/NAMESPACE/NAME
     Sync { namespace: Namespace, name: Name },
     /// syncs/NAMESPACE/NAME/owner
@@ -120,6 +122,9 @@ pub enum Node {
     /// service/MODEL/CONTAINER, Metron's
     MetronInstance { model: ModelName, container: String },
 }
+
+/// Events of Metron's queue: its items go to deployments of the namespace default.
+const QUEUE_EVENTS: &str = "events/default/.metron-queue";
 
 /// Folders that stand from the start, parents first.
 const FOLDERS: [&str; 12] = [
@@ -155,6 +160,7 @@ impl Node {
             Self::EndpointsOf { namespace, name } => format!("{root}/endpoints/{namespace}/{name}"),
             Self::Endpoint { namespace, name, iid } => format!("{root}/endpoints/{namespace}/{name}/{iid}"),
             Self::Events { namespace, name } => format!("{root}/events/{namespace}/{name}"),
+            Self::QueueEvents => format!("{root}/{QUEUE_EVENTS}"),
             Self::Sync { namespace, name } => format!("{root}/syncs/{namespace}/{name}"),
             Self::SyncOwner { namespace, name } => format!("{root}/syncs/{namespace}/{name}/owner"),
             Self::Epoch => format!("{root}/operator/epoch"),
@@ -176,6 +182,9 @@ impl Node {
         let parts: Vec<&str> = below.split('/').collect();
         if FOLDERS.contains(&below) {
             return Some(Self::Folder(below.to_owned()));
+        }
+        if below == QUEUE_EVENTS {
+            return Some(Self::QueueEvents);
         }
         let folder = || Some(Self::Folder(below.to_owned()));
         match parts.as_slice() {
@@ -240,6 +249,7 @@ impl Node {
             Self::Spec { namespace, .. } => vec![kinded("specs", &namespace)],
             Self::Status { namespace, .. } => vec![kinded("status", &namespace)],
             Self::Events { namespace, .. } => vec![folder("events", &namespace)],
+            Self::QueueEvents => vec![folder("events", &Namespace::default())],
             // A tree that an older maas made has no folder of syncs.
             Self::Sync { namespace, .. } => vec![Self::Folder("syncs".to_owned()), folder("syncs", &namespace)],
             Self::SyncOwner { namespace, name } => {
@@ -298,7 +308,7 @@ mod tests {
 
     fn nodes() -> impl Strategy<Value = Node> {
         let names = ("[a-z0-9]{1,8}", "[a-z0-9]{1,6}(-[a-z0-9]{1,4})?", 1u32..100, 0u32..100);
-        (names, 0..16usize).prop_map(|((namespace, name, epoch, n), which)| {
+        (names, 0..17usize).prop_map(|((namespace, name, epoch, n), which)| {
             let (namespace, name): (Namespace, Name) = (namespace.parse().unwrap(), name.parse().unwrap());
             let iid = Iid::new(epoch, n);
             match which {
@@ -316,6 +326,7 @@ mod tests {
                 11 => Node::Epoch,
                 12 => Node::Sync { namespace, name },
                 13 => Node::SyncOwner { namespace, name },
+                15 => Node::QueueEvents,
                 14 => Node::MetronModel { model: "dga".parse().unwrap() },
                 _ => Node::MetronInstance {
                     model: "dga".parse().unwrap(),

@@ -213,6 +213,9 @@ pub struct LeaderRecord {
     /// The request to upgrade that it was to make way for, and why it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedUpgrade>,
+    /// The path of Metron's queue, if it reads that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metron_queue: Option<String>,
 }
 record!(LeaderRecord, "leader");
 
@@ -336,7 +339,7 @@ pub struct Event {
     pub reason: String,
     /// What, in a sentence.
     pub message: String,
-    /// The instance it happened to; empty for the deployment as a whole.
+    /// The instance it happened to; empty for the deployment as a whole. Of Metron's queue, the item.
     #[serde(default)]
     pub object: String,
     /// How often.
@@ -350,6 +353,8 @@ pub struct Event {
 impl Event {
     /// The reason of the event that tells where an instance runs.
     pub const STARTED: &'static str = "Started";
+    /// The reason of the event that an item of Metron's queue was set aside.
+    pub const SET_ASIDE: &'static str = "ItemSetAside";
 
     /// The message of that event. `node_http` is the NodeManager's web server, host:port.
     #[must_use]

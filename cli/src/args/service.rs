@@ -73,7 +73,8 @@ refused there, and the present one goes on.")]
 #[command(after_help = "Examples:
   maasctl service start                             # in the queue default
   maasctl service start --queue models --memory 512 # more room, for many models
-  maasctl service start --model-env TZ=UTC          # for every model's environment")]
+  maasctl service start --model-env TZ=UTC          # for every model's environment
+  maasctl service start --metron-queue              # take requests of Metron's own clients")]
 pub(crate) struct Start {
     /// YARN queue
     #[arg(long, default_value = "default")]
@@ -99,6 +100,10 @@ pub(crate) struct Start {
     /// Environment of every model, KEY=VALUE; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) model_env: Vec<(String, String)>,
+    /// Take requests that Metron's own clients put on its ZooKeeper queue, where the config at /metron/maas/config has it
+    /// (/maas/queue by default)
+    #[arg(long)]
+    pub(crate) metron_queue: bool,
     /// Refuse a tree that anyone may write
     #[arg(long)]
     pub(crate) secure: bool,

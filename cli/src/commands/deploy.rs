@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use maas_crd::metron::{self, Known, Removal};
-use maas_crd::{Manifest, Memory, ModelName, ModelVersion, Name, Namespace};
+use maas_crd::{Manifest, Memory, ModelRef, Name, Namespace};
 use maas_store::{SpecRead, Store, get_spec, list_specs};
 use tokio::time::Instant;
 
@@ -32,7 +32,7 @@ pub(crate) async fn deploy(request: DeployRequest) -> anyhow::Result<ExitCode> {
             self::add(&settings, &store, wanted, request.wait).await
         }
         Mode::Remove { model, version, instances } => {
-            let model = Model::check(&model, &version)?;
+            let model = self::model(&model, &version)?;
             let (_, store) = open_tree(request.quorum, &request.config_path).await?;
             remove(&store, &model, instances, request.wait).await
         }
@@ -61,45 +61,24 @@ pub(super) async fn open_tree(quorum: String, config_path: &str) -> anyhow::Resu
     Ok((settings, store))
 }
 
-/// A model and its version.
-struct Model {
-    name: ModelName,
-    version: ModelVersion,
+fn model(name: &str, version: &str) -> anyhow::Result<ModelRef> {
+    Ok(ModelRef { name: name.parse().context("-n")?, version: version.parse().context("-v")? })
 }
 
-impl std::fmt::Display for Model {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.name, self.version)
-    }
-}
-
-impl Model {
-    fn check(name: &str, version: &str) -> anyhow::Result<Self> {
-        Ok(Self { name: name.parse().context("-n")?, version: version.parse().context("-v")? })
-    }
-
-    /// The one deployment of this model among all, whatever its name.
-    fn find(&self, all: &[SpecRead]) -> anyhow::Result<Option<(SpecRead, Manifest)>> {
-        let mut found: Vec<(SpecRead, Manifest)> = Vec::new();
-        for read in all {
-            // One that cannot be read is no deployment of any model; its status says so.
-            let Ok(manifest) = maas_crd::parse_one(&read.text) else { continue };
-            let model = &manifest.resource.spec.template.model;
-            if model.name == self.name && model.version == self.version {
-                found.push((read.clone(), manifest));
-            }
-        }
-        if found.len() > 1 {
-            let names: Vec<String> = found.iter().map(|(read, _)| read.name.to_string()).collect();
-            bail!("{self} is deployed as {}: say which with `maasctl scale` or `maasctl delete`", names.join(" and "));
-        }
-        Ok(found.pop())
-    }
+/// The one deployment of this model among all, whatever its name.
+fn find(model: &ModelRef, all: &[SpecRead]) -> anyhow::Result<Option<(SpecRead, Manifest)>> {
+    let found = all.iter().filter_map(|read| {
+        // One that cannot be read is no deployment of any model; its status says so.
+        let manifest = maas_crd::parse_one(&read.text).ok()?;
+        let is_of_it = manifest.resource.spec.template.model == *model;
+        is_of_it.then(|| (read.name.clone(), (read.clone(), manifest)))
+    });
+    Ok(metron::only(model, found.collect())?.map(|(_, found)| found))
 }
 
 /// An ADD whose flags are good.
 struct Wanted {
-    model: Model,
+    model: ModelRef,
     instances: u32,
     memory: Memory,
     path: payload_path::Asked,
@@ -107,7 +86,7 @@ struct Wanted {
 
 impl Wanted {
     fn check(add: Add) -> anyhow::Result<Self> {
-        let model = Model::check(&add.model, &add.version)?;
+        let model = self::model(&add.model, &add.version)?;
         let memory = Memory::from_mib(add.memory_mib).with_context(|| format!("-m {}", add.memory_mib))?;
         let path = payload_path::Asked::check(&add.hdfs_path, add.local_path.as_deref())?;
         let wanted = Self { model, instances: add.instances, memory, path };
@@ -119,42 +98,28 @@ impl Wanted {
         Name::of_model(&self.model.name, &self.model.version)
     }
 
-    /// What stands in the tree when this is the first of its model: no more than was said.
+    fn asked(&self, payload: String) -> Known {
+        Known { replicas: self.instances, memory_mib: self.memory.mib(), payload }
+    }
+
+    /// What stands in the tree when this is the first of its model.
     fn manifest(&self) -> anyhow::Result<Manifest> {
-        // JSON's quoting is valid in YAML.
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        let text = format!(
-            "apiVersion: {}\nkind: {}\nmetadata:\n  name: {}\nspec:\n  model: {{name: {}, version: {}}}\n  replicas: {}\n  payload: {{path: {}}}\n  resources: {{memory: {}Mi}}\n",
-            maas_crd::API_VERSION,
-            maas_crd::KIND,
-            quoted(self.name().as_str()),
-            quoted(self.model.name.as_str()),
-            quoted(self.model.version.as_str()),
-            self.instances,
-            quoted(self.path.payload()),
-            self.memory.mib(),
-        );
-        maas_crd::parse_one(text.as_bytes()).map_err(|faults| {
-            let faults: Vec<String> =
-                faults.0.iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect();
-            anyhow::anyhow!(faults.join("; "))
-        })
+        Ok(metron::manifest(&self.model, &self.asked(self.path.payload().to_owned()))?)
     }
 
     /// Beside a deployment of this model.
     fn known(&self, stored: &Manifest) -> Known {
-        let payload = self.path.as_seen_by(&stored.resource.spec.template.payload);
-        Known { replicas: self.instances, memory_mib: self.memory.mib(), payload }
+        self.asked(self.path.as_seen_by(&stored.resource.spec.template.payload))
+    }
+
+    /// As it is told.
+    fn words(&self) -> String {
+        words(&self.model)
     }
 }
 
-fn known(manifest: &Manifest) -> Known {
-    let spec = &manifest.resource.spec;
-    Known {
-        replicas: spec.replicas,
-        memory_mib: spec.template.resources.memory.mib(),
-        payload: spec.template.payload.path.clone(),
-    }
+fn words(model: &ModelRef) -> String {
+    format!("{} {}", model.name, model.version)
 }
 
 async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Duration>) -> anyhow::Result<ExitCode> {
@@ -190,7 +155,7 @@ async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Du
         wanted.path.take_back(&hdfs).await.unwrap_or_else(|error| output::note(&format!("{error:#}")));
     }
     let (name, total) = settled?;
-    let (count, model) = (counted(wanted.instances), &wanted.model);
+    let (count, model) = (counted(wanted.instances), wanted.words());
     if created {
         output::data(&format!("modeldeployment.maas/{name} created: {count} of {model}\n"))?;
     } else {
@@ -213,18 +178,14 @@ fn creates<T>(decided: &Decided<T>) -> bool {
 async fn decide_add(store: &Store, wanted: &Wanted, edit: &EditId) -> anyhow::Result<Decided<(Name, u32)>> {
     let (namespace, model) = (Namespace::default(), &wanted.model);
     let all = list_specs(store, Some(&namespace)).await?;
-    match model.find(&all)? {
+    match find(model, &all)? {
         Some((read, stored)) if edit.is_in(&stored.resource) => {
             Ok(Decided::done((read.name, stored.resource.spec.replicas)))
         }
         Some((read, stored)) => {
             let total =
-                metron::add(model.name.as_str(), model.version.as_str(), &known(&stored), &wanted.known(&stored))?;
-            let text = maas_crd::set_replicas(&stored.text, total)?;
-            let text = edit.note(&text, &stored.resource)?;
-            // The sum may be more than a deployment may have.
-            maas_crd::parse_one(text.as_bytes())
-                .map_err(|faults| anyhow::anyhow!("{total} instances in all: {faults}"))?;
+                metron::add(model.name.as_str(), model.version.as_str(), &Known::of(&stored), &wanted.known(&stored))?;
+            let text = edit.note(&metron::counted(&stored, total)?, &stored.resource)?;
             let name = read.name.clone();
             Ok(Decided::after_once(Write::Update(read, text), (name, total)))
         }
@@ -253,11 +214,12 @@ enum Removed {
     Emptied(Name, i64, u32),
 }
 
-async fn remove(store: &Store, model: &Model, instances: u32, wait: Option<Duration>) -> anyhow::Result<ExitCode> {
+async fn remove(store: &Store, model: &ModelRef, instances: u32, wait: Option<Duration>) -> anyhow::Result<ExitCode> {
     let edit = EditId::random();
     let namespace = Namespace::default();
+    let (asked, model) = (model, words(model));
     let mut attempted = None;
-    let removed = settle(store, async || decide_remove(store, model, instances, &edit, &mut attempted).await).await?;
+    let removed = settle(store, async || decide_remove(store, asked, instances, &edit, &mut attempted).await).await?;
     match removed {
         Removed::Unknown => {
             output::note(&format!("no model {model} is deployed: nothing to remove"));
@@ -296,7 +258,7 @@ async fn remove(store: &Store, model: &Model, instances: u32, wait: Option<Durat
 /// answer, whether it was this one.
 async fn decide_remove(
     store: &Store,
-    model: &Model,
+    model: &ModelRef,
     instances: u32,
     edit: &EditId,
     attempted: &mut Option<(Name, i64, u32, Removal)>,
@@ -305,7 +267,7 @@ async fn decide_remove(
         Removal::Lower(left) => Removed::Lowered(name.clone(), *left),
         Removal::Delete => Removed::Emptied(name.clone(), *uid, *had),
     };
-    let found = model.find(&list_specs(store, Some(&Namespace::default())).await?)?;
+    let found = find(model, &list_specs(store, Some(&Namespace::default())).await?)?;
     match (found, &attempted) {
         (Some((_, stored)), Some(attempt)) if edit.is_in(&stored.resource) => Ok(Decided::done(outcome(attempt))),
         (Some((read, stored)), _) => {

@@ -23,11 +23,7 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads the local directory, if there is one, to name its upload by its digest.
     pub(super) fn check(hdfs_path: &str, local_path: Option<&Path>) -> anyhow::Result<Self> {
-        let mut directory = hdfs_path.trim_end_matches('/').to_owned();
-        if !hdfs_path.contains("://") && !hdfs_path.starts_with('/') {
-            // As Hadoop resolves paths: against the user's home.
-            directory = format!("/user/{}/{directory}", user()?);
-        }
+        let directory = maas_crd::metron::hdfs_path(hdfs_path, user)?;
         let local = local_path.map(payload::scan).transpose()?.map(|local| {
             let name = maas_crd::Payload::upload_name(&local.digest, rand::random());
             let upload = format!("{directory}/{name}");

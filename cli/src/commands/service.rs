@@ -14,6 +14,7 @@ use maas_store::{EpochRecord, LeaderRecord, Node, Op, Refusal, StopRequest, Stor
 use tokio::time::{Instant, sleep};
 
 use super::connection::{Part, load, open};
+use super::metron_queue;
 use crate::output::{self, age::age, object::timestamp, waiting::Waiting};
 use crate::settings::{Settings, user};
 
@@ -148,6 +149,8 @@ pub(crate) async fn status(settings: &Settings) -> anyhow::Result<ExitCode> {
     if let Some(refused) = refused {
         output::note(&format!("warning: the operator did not make way for {}: {}", refused.operator, refused.why));
     }
+    let queue = metron_queue::look(&store, known.leader.as_ref()).await?;
+    let queue = queue.words(output::now_ms()).map(|words| ("From Metron", words));
     let lines = [
         ("Application", report.id.to_string()),
         ("State", state(report.state).to_owned()),
@@ -159,7 +162,8 @@ pub(crate) async fn status(settings: &Settings) -> anyhow::Result<ExitCode> {
         ("Models", format!("{} ({ready} of {wanted} instances ready)", models.len())),
         ("Since", since),
     ];
-    let text: String = lines.iter().map(|(label, value)| format!("{:<12} {value}\n", format!("{label}:"))).collect();
+    let text: String =
+        lines.iter().chain(&queue).map(|(label, value)| format!("{:<12} {value}\n", format!("{label}:"))).collect();
     output::data(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! Which tree the verbs act on: Metron's config JSON names it.
+//! Which tree the verbs act on, and where Metron's clients put requests: Metron's config JSON names both.
 
 use serde::Deserialize;
 
@@ -8,8 +8,8 @@ use serde::Deserialize;
 struct MaasConfig {
     #[serde(default)]
     queue: Option<String>,
-    #[serde(default, rename = "queueConfig")]
-    _queue_config: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default)]
+    queue_config: Option<serde_json::Map<String, serde_json::Value>>,
     #[serde(default)]
     service_root: Option<String>,
 }
@@ -36,6 +36,14 @@ pub(crate) enum RootError {
         /// What it says.
         root: String,
     },
+    /// Its queue is at no place of a ZooKeeper.
+    #[error("the config at {path} has queueConfig.zk_path {queue}, which must be an absolute path such as /maas/queue")]
+    QueuePath {
+        /// The znode.
+        path: String,
+        /// What it says.
+        queue: serde_json::Value,
+    },
     /// It asks for a queue that does not exist.
     #[error("the config at {path} asks for queue {queue:?}; only ZOOKEEPER is there")]
     Queue {
@@ -49,15 +57,7 @@ pub(crate) enum RootError {
 /// The tree's root: the parent of the config's `serviceRoot`. `content` is what the znode `path` holds; none when it is absent.
 pub(crate) fn tree_root(path: &str, content: Option<&[u8]>) -> Result<String, RootError> {
     const DEFAULT: &str = "/maas";
-    let Some(content) = content.filter(|content| !content.trim_ascii().is_empty()) else {
-        return Ok(DEFAULT.to_owned());
-    };
-    let config: MaasConfig =
-        serde_json::from_slice(content).map_err(|source| RootError::Unreadable { path: path.to_owned(), source })?;
-    if let Some(queue) = config.queue.filter(|queue| queue != "ZOOKEEPER") {
-        return Err(RootError::Queue { path: path.to_owned(), queue });
-    }
-    let Some(root) = config.service_root else { return Ok(DEFAULT.to_owned()) };
+    let Some(root) = read(path, content)?.service_root else { return Ok(DEFAULT.to_owned()) };
     match root.strip_suffix("/service") {
         Some(parent)
             if parent.len() > 1 && parent.starts_with('/') && !parent.contains("//") && !parent.ends_with('/') =>
@@ -65,6 +65,28 @@ pub(crate) fn tree_root(path: &str, content: Option<&[u8]>) -> Result<String, Ro
             Ok(parent.to_owned())
         }
         _ => Err(RootError::ServiceRoot { path: path.to_owned(), root }),
+    }
+}
+
+/// Where Metron's clients put their requests; arguments as of [`tree_root`].
+pub(crate) fn queue(path: &str, content: Option<&[u8]>) -> Result<String, RootError> {
+    const DEFAULT: &str = "/maas/queue";
+    let named = read(path, content)?.queue_config.and_then(|mut config| config.remove("zk_path"));
+    match named {
+        None => Ok(DEFAULT.to_owned()),
+        // The rules for a tree's root are those for any such path.
+        Some(serde_json::Value::String(queue)) if queue.parse::<maas_store::Root>().is_ok() => Ok(queue),
+        Some(queue) => Err(RootError::QueuePath { path: path.to_owned(), queue }),
+    }
+}
+
+fn read(path: &str, content: Option<&[u8]>) -> Result<MaasConfig, RootError> {
+    let content = content.filter(|content| !content.trim_ascii().is_empty()).unwrap_or(b"{}");
+    let config: MaasConfig =
+        serde_json::from_slice(content).map_err(|source| RootError::Unreadable { path: path.to_owned(), source })?;
+    match config.queue.as_ref().filter(|queue| *queue != "ZOOKEEPER") {
+        Some(queue) => Err(RootError::Queue { path: path.to_owned(), queue: queue.clone() }),
+        None => Ok(config),
     }
 }
 
@@ -83,6 +105,18 @@ mod tests {
         assert_eq!(root(r#"{"serviceRoot":"/team/maas/service"}"#).unwrap(), "/team/maas");
         let stock = r#"{"queue":"ZOOKEEPER","queueConfig":{"zk_path":"/maas/queue"},"serviceRoot":"/maas/service"}"#;
         assert_eq!(root(stock).unwrap(), "/maas");
+    }
+
+    #[test]
+    fn the_queue_is_where_the_config_says_or_where_metron_has_it() {
+        let at = |content: &str| queue("/c", Some(content.as_bytes())).map_err(|error| error.to_string());
+        assert_eq!(queue("/c", None).unwrap(), "/maas/queue");
+        assert_eq!(at(r#"{"queueConfig":{}}"#).unwrap(), "/maas/queue");
+        assert_eq!(at(r#"{"queueConfig":{"zk_path":"/team/q"},"serviceRoot":"/t/service"}"#).unwrap(), "/team/q");
+        for bad in ["7", "null", "\"\"", "\"/\"", "\"team/q\"", "\"/a//b\"", "\"/zookeeper/q\""] {
+            let message = at(&format!(r#"{{"queueConfig":{{"zk_path":{bad}}}}}"#)).unwrap_err();
+            assert!(message.contains("queueConfig.zk_path"), "{bad}: {message}");
+        }
     }
 
     #[test]

@@ -112,6 +112,7 @@ pub(crate) fn event(of: &Happened) -> Value {
     let event = &of.event;
     let (about, name) = match event.object.as_str() {
         "" => (KIND, of.name.to_string()),
+        item if of.is_of_queue() => ("MetronQueueItem", item.to_owned()),
         iid => ("Instance", format!("{}/{iid}", of.name)),
     };
     json!({

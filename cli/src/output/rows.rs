@@ -144,10 +144,16 @@ impl Happened {
         format!("{}.{digits}", self.name)
     }
 
-    /// What it happened to: `modeldeployment/NAME`, or `instance/NAME/IID`.
+    /// Whether it happened to an item of Metron's queue.
+    pub(crate) fn is_of_queue(&self) -> bool {
+        self.event.object.starts_with(maas_store::QUEUE_PREFIX)
+    }
+
+    /// What it happened to: `modeldeployment/NAME`, `instance/NAME/IID`, or `metron-queue/ITEM`.
     pub(crate) fn object(&self) -> String {
         match self.event.object.as_str() {
             "" => format!("{}/{}", Kind::ModelDeployment.info().singular, self.name),
+            item if self.is_of_queue() => format!("{}/{item}", self.name),
             iid => format!("{}/{}/{iid}", Kind::Instance.info().singular, self.name),
         }
     }

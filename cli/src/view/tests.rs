@@ -59,6 +59,7 @@ impl View {
             version,
             build: Build::default(),
             refused: None,
+            metron_queue: None,
         };
         self.put(&Node::Leader, record.encode(), stat(1, 0));
     }

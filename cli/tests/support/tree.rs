@@ -125,6 +125,7 @@ impl Tree {
             version: "0.1.0".into(),
             build: Build::default(),
             refused: None,
+            metron_queue: None,
         };
         self.plant(&Node::Leader, &record.encode());
     }

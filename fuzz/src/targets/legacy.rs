@@ -1,4 +1,4 @@
-//! The command lines of `maas_service.sh` and `maas_deploy.sh`, and the config that they read.
+//! The command lines of `maas_service.sh` and `maas_deploy.sh`, the config that they read, and the items of the queue.
 
 // The command line is a program and gives none of its modules away: this is the very source that it is made of.
 #[path = "../../../cli/src/legacy"]
@@ -15,11 +15,11 @@ mod lines {
 
 use lines::deploy::{self, Mode};
 use lines::{Asked, root, service};
-use maas_crd::metron::{Known, Removal, add, remove};
+use maas_crd::metron::{Known, Removal, Request, add, remove};
 
 use crate::{Target, accepted, line, refused};
 
-/// One word a line; the first is `deploy`, `service` or `config`, and after `config` comes the znode's content.
+/// One word a line; the first is `deploy`, `service`, `config` or `item`, and after the last two comes the znode's content.
 ///
 /// Every text of a request stands in the line, letter for letter: whatever a shell would obey is data. Numbers are
 /// above zero, what ADD put there REMOVE takes away, and a tree's root is an absolute path.
@@ -39,8 +39,20 @@ fn check(bytes: &[u8]) {
                 assert!(root.len() > 1 && root.starts_with('/') && !root.ends_with('/'), "{root}");
             }
         }
+        "item" => item(rest),
         "service" => service(&words),
         _ => deploy(&words),
+    }
+}
+
+fn item(text: &str) {
+    match Request::read(text.as_bytes()) {
+        Ok(Some(Request::Add { asked, .. })) => {
+            assert!(asked.replicas > 0 && asked.memory_mib > 0 && !asked.payload.is_empty());
+        }
+        Ok(Some(Request::Remove { instances, .. })) => assert!(instances > 0),
+        Ok(None) => assert_eq!(text.trim_ascii(), "null"),
+        Err(error) => told(&[text.to_owned()], &error.to_string()),
     }
 }
 
@@ -104,6 +116,10 @@ fn verdict(bytes: &[u8]) -> String {
     match verb {
         "config" => match root::tree_root("/metron/maas/config", Some(rest.as_bytes())) {
             Ok(root) => accepted(root),
+            Err(error) => refused(&error),
+        },
+        "item" => match Request::read(rest.as_bytes()) {
+            Ok(request) => accepted(format!("{request:?}")),
             Err(error) => refused(&error),
         },
         "service" => match service::read(&words(rest)) {

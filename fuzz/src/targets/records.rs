@@ -48,7 +48,7 @@ fn read(path: &str, data: &[u8]) -> Option<Read> {
         Node::Runner { .. } => record!(RunnerReport),
         Node::Exit { .. } => record!(Exit),
         Node::Endpoint { .. } => record!(Endpoint),
-        Node::Events { .. } => record!(EventRing),
+        Node::Events { .. } | Node::QueueEvents => record!(EventRing),
         Node::Sync { .. } => record!(SyncRecord),
         Node::SyncOwner { .. } => record!(SyncOwner),
         Node::Epoch => record!(EpochRecord),

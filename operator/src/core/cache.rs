@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use maas_crd::{Faults, Iid, Manifest, ModelName, Status, Template};
+use maas_crd::{Faults, Iid, Manifest, ModelName, Namespace, Status, Template};
 use maas_store::{Done, Endpoint, EventRing, Exit, InstanceRecord, Node, Op, Revision, Root, RunnerReport, Stat};
 
 use crate::key::Key;
@@ -188,6 +188,31 @@ impl Cache {
     /// Whether no instance has a record.
     pub(crate) fn has_no_instances(&self) -> bool {
         self.owners.is_empty()
+    }
+
+    /// Whether a znode stands.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
+    }
+
+    /// The specs of a namespace that can be read, with their znodes' versions.
+    pub(crate) fn specs(&self, root: &Root, namespace: &Namespace) -> Vec<(&Manifest, i32)> {
+        let folder = Node::Folder(format!("specs/{}/{namespace}", maas_crd::KIND)).path(root);
+        let specs = self.below(&folder).filter_map(|(_, entry)| match &entry.value {
+            Value::Spec(spec) => Some((spec.as_ref().as_ref().ok()?, entry.stat.version)),
+            _ => None,
+        });
+        specs.collect()
+    }
+
+    /// A ring of events and its znode's version; an empty one for one that can't be read.
+    pub(crate) fn ring(&self, path: &str) -> Option<(EventRing, i32)> {
+        let entry = self.entries.get(path)?;
+        let ring = match &entry.value {
+            Value::Events(Some(ring)) => ring.clone(),
+            _ => EventRing::default(),
+        };
+        Some((ring, entry.stat.version))
     }
 
     /// The deployment of an instance that has a record.
@@ -424,7 +449,7 @@ fn parse(node: &Node, path: &str, data: &[u8]) -> Value {
         Node::Runner { .. } => Value::Runner(RunnerReport::decode(path, data).ok()),
         Node::Exit { .. } => Value::Exit(Exit::decode(path, data).ok()),
         Node::Endpoint { .. } => Value::Endpoint(Endpoint::decode(path, data).ok()),
-        Node::Events { .. } => Value::Events(EventRing::decode(path, data).ok()),
+        Node::Events { .. } | Node::QueueEvents => Value::Events(EventRing::decode(path, data).ok()),
         _ => Value::Other,
     }
 }

@@ -1,11 +1,13 @@
 //! What happens to the core and what it wants done. One effect is one request; its answer is an event.
 
+use std::collections::BTreeSet;
+
 use hadoop_yarn::{
     AllocateRequest, AllocateResponse, Container, ContainerId, ContainerStatus, LaunchContext, MasterError, NodeId,
     NodeReport, RegisterResponse,
 };
 use maas_crd::Iid;
-use maas_store::{Change, CommitError, Done, Op, PinnedFile, Stat};
+use maas_store::{Change, CommitError, Done, Op, PinnedFile, QueueSeen, Stat};
 
 use crate::key::Key;
 
@@ -40,6 +42,12 @@ pub enum Event {
     Listed(Key, u32, Result<Vec<PinnedFile>, (&'static str, String)>),
     /// The answer of the deletion of an upload.
     UploadDeleted(Key, String, Result<(), String>),
+    /// Something may have come to Metron's queue.
+    QueueMoved,
+    /// Metron's queue was read.
+    QueueRead(Result<QueueSeen, String>),
+    /// The payload that an item of Metron's queue names was looked at; a text says why no model can be there.
+    PayloadLooked(Result<(), String>),
     /// The application is unregistered.
     Finished(Result<(), MasterError>),
 }
@@ -84,6 +92,10 @@ pub enum Effect {
     List(Key, u32, String),
     /// Delete an upload of a deployment.
     DeleteUpload(Key, String),
+    /// Read the first items of Metron's queue, but for these.
+    ReadQueue(BTreeSet<String>),
+    /// Look at the payload that an item of Metron's queue names.
+    LookAtPayload(String),
     /// Unregister: the application ends well (true) or failed, with these words.
     Finish(bool, String),
     /// Say something to the log.

@@ -126,6 +126,7 @@ fn leader(settings: &Settings, epoch: u32, ready: bool) -> Vec<u8> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         build: settings.build(),
         refused: settings.refused.clone(),
+        metron_queue: settings.metron_queue.as_ref().map(|queue| queue.path.clone()),
     }
     .encode()
 }

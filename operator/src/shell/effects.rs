@@ -1,5 +1,7 @@
 //! Each effect as one request to one peer. All are safe to repeat, and end within their client's deadline.
 
+use std::collections::BTreeSet;
+
 use hadoop_yarn::{
     Container, ContainerId, FinalStatus, LaunchContext, MasterClient, MasterError, NodeId, NodeState, Nodes,
     RegisterRequest, RmClient, Signal,
@@ -126,6 +128,25 @@ pub(super) async fn list(hdfs: Hdfs, key: Key, number: u32, path: String) -> Eve
         }
     };
     Event::Listed(key, number, listed)
+}
+
+pub(super) async fn read_queue(store: Option<Store>, path: String, except: BTreeSet<String>) -> Event {
+    let Some(store) = store else { return Event::QueueRead(Err("there is no session yet".to_owned())) };
+    Event::QueueRead(store.queue_items(&path, &except).await.map_err(|error| chain(&error)))
+}
+
+pub(super) async fn look_at_payload(hdfs: Hdfs, path: String) -> Event {
+    let looked = match hdfs.list(&path, MAX_FILES).await {
+        Err(
+            error @ (HdfsError::Missing { .. }
+            | HdfsError::Denied { .. }
+            | HdfsError::NotADirectory { .. }
+            | HdfsError::TooMany { .. }),
+        ) => Err(format!("path: {}", chain(&error))),
+        // What HDFS can't tell now, the deployment's status will.
+        _ => Ok(()),
+    };
+    Event::PayloadLooked(looked)
 }
 
 pub(super) async fn delete_upload(hdfs: Hdfs, key: Key, path: String) -> Event {

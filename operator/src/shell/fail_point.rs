@@ -73,6 +73,8 @@ fn kind(effect: &Effect) -> &'static str {
         Effect::LookAtNodes => "look-at-nodes",
         Effect::List(..) => "list",
         Effect::DeleteUpload(..) => "delete-upload",
+        Effect::ReadQueue(_) => "read-queue",
+        Effect::LookAtPayload(_) => "look",
         Effect::Finish(..) => "finish",
         Effect::Say(..) | Effect::Exit(_) | Effect::Tokens(_) | Effect::Follow => "none",
     }

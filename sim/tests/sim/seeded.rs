@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use maas_operator::seeded::Bug;
 
 /// The tests in the order in which they are tried.
-const STAGES: [&str; 4] = ["scenarios::", "outages::", "_well", "random_schedules"];
+const STAGES: [&str; 5] = ["scenarios::", "outages::", "queue::", "_well", "random_schedules"];
 /// A bug may also keep a run from ending at all.
 const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -86,4 +86,5 @@ sweeps! {
     three_on_a_full_queue_end_well: 11,
     two_editors_end_well: 12,
     a_bad_one_among_good_ones_ends_well: 13,
+    the_queue_ends_well: 14,
 }

@@ -10,11 +10,13 @@ use tokio::time::timeout;
 use super::finding::{Check, Finding, Group, all_need};
 use super::zookeeper::{REACHABLE as ZOOKEEPER, look::is_open};
 use crate::commands::connection::{Part, load};
+use crate::commands::metron_queue;
 use crate::output::{age::age, object::timestamp};
 
 pub(super) const TREE: Check = Check::new(Group::Maas, "maas-tree");
 const ACL: Check = Check::new(Group::Maas, "maas-acl");
 const OPERATOR: Check = Check::new(Group::Maas, "maas-operator");
+const QUEUE: Check = Check::new(Group::Maas, "maas-metron-queue");
 pub(super) const PAYLOADS: Check = Check::new(Group::Maas, "maas-payloads");
 
 /// What runs of one application may differ in.
@@ -38,6 +40,8 @@ pub(super) struct Seen {
     pub(super) unreadable: Vec<String>,
     /// The operator's record, and since when its node stands.
     pub(super) leader: Option<(LeaderRecord, i64)>,
+    /// Metron's queue.
+    pub(super) queue: metron_queue::Seen,
     /// Which deployments name a payload.
     pub(super) payloads: BTreeMap<String, Vec<String>>,
 }
@@ -46,6 +50,7 @@ pub(super) struct Seen {
 pub(super) async fn look(store: &Store) -> anyhow::Result<Seen> {
     let mut seen = Seen { root: store.root().to_string(), ..Seen::default() };
     if !store.is_initialised().await? {
+        seen.queue = metron_queue::look(store, None).await?;
         return Ok(seen);
     }
     seen.initialised = true;
@@ -54,6 +59,7 @@ pub(super) async fn look(store: &Store) -> anyhow::Result<Seen> {
     if let Some((data, stat)) = store.get(&leader).await? {
         seen.leader = Some((LeaderRecord::decode(&leader, &data)?, stat.ctime_ms));
     }
+    seen.queue = metron_queue::look(store, seen.leader.as_ref().map(|(leader, _)| leader)).await?;
     for deployment in load(store, &[Part::Specs], None).await?.deployments(None) {
         seen.deployments += 1;
         let name = format!("{}/{}", deployment.namespace, deployment.name);
@@ -70,7 +76,7 @@ pub(super) async fn look(store: &Store) -> anyhow::Result<Seen> {
 
 /// Nothing of the tree can be read.
 pub(super) fn unseen() -> Vec<Finding> {
-    all_need(&[TREE, ACL, OPERATOR, PAYLOADS], ZOOKEEPER)
+    all_need(&[TREE, ACL, OPERATOR, QUEUE, PAYLOADS], ZOOKEEPER)
 }
 
 /// All but the payloads.
@@ -80,11 +86,11 @@ pub(super) fn judge(seen: &Result<Seen, String>, now_ms: i64) -> Vec<Finding> {
         Err(error) => {
             let change = "let this user read the tree, or name its root with --root";
             let mut found = vec![TREE.error(error.clone(), change, "specs, status and endpoints stand in it")];
-            found.extend(all_need(&[ACL, OPERATOR], TREE));
+            found.extend(all_need(&[ACL, OPERATOR, QUEUE], TREE));
             return found;
         }
     };
-    vec![tree(seen), acl(seen), operator(seen, now_ms)]
+    vec![tree(seen), acl(seen), operator(seen, now_ms), queue(seen, now_ms)]
 }
 
 fn tree(seen: &Seen) -> Finding {
@@ -147,6 +153,27 @@ fn operator(seen: &Seen, now_ms: i64) -> Finding {
         );
     }
     OPERATOR.ok(said)
+}
+
+fn queue(seen: &Seen, now_ms: i64) -> Finding {
+    let queue = &seen.queue;
+    let Some(words) = queue.words(now_ms) else {
+        return QUEUE.ok(format!("nothing lies on {}, and nobody needs to read it", queue.path));
+    };
+    match queue {
+        metron_queue::Seen { is_read: false, items: 1.., .. } => QUEUE.warning(
+            words,
+            "`maasctl service stop`, then `maasctl service start --metron-queue`; or delete the items if none of Metron's clients \
+             is to be heard",
+            "one of Metron's own clients put them there, and what it asked for was not done",
+        ),
+        metron_queue::Seen { set_aside: 1.., .. } => QUEUE.info(
+            words,
+            "see `maasctl events` for what each held and what is wrong with it, and have a right one offered",
+            "what they asked for was not done",
+        ),
+        _ => QUEUE.ok(words),
+    }
 }
 
 /// What became of the look at one payload.
@@ -233,6 +260,7 @@ mod tests {
             version: version.into(),
             build: maas_store::Build::default(),
             refused: None,
+            metron_queue: None,
         };
         Some((record, 0))
     }
@@ -248,12 +276,17 @@ mod tests {
     #[test]
     fn a_new_cluster_has_no_tree_and_no_operator_yet() {
         let seen = Seen { root: "/maas".into(), ..Seen::default() };
-        assert_eq!(severities(seen), [("maas-tree", Info), ("maas-acl", Skipped), ("maas-operator", Info)]);
+        let queue = ("maas-metron-queue", Fine);
+        assert_eq!(severities(seen), [("maas-tree", Info), ("maas-acl", Skipped), ("maas-operator", Info), queue]);
     }
 
     #[test]
     fn deployments_without_an_operator_are_warned_of() {
-        assert_eq!(severities(made(1, None)), [("maas-tree", Fine), ("maas-acl", Warning), ("maas-operator", Warning)]);
+        let queue = ("maas-metron-queue", Fine);
+        assert_eq!(
+            severities(made(1, None)),
+            [("maas-tree", Fine), ("maas-acl", Warning), ("maas-operator", Warning), queue]
+        );
         assert_eq!(operator(&made(0, None), 0).severity, Info);
     }
 
@@ -273,7 +306,17 @@ mod tests {
     #[test]
     fn a_tree_that_cannot_be_read_is_an_error() {
         let found = judge(&Err("not allowed".into()), 0);
-        assert_eq!(found.iter().map(|one| one.severity).collect::<Vec<_>>(), [Error, Skipped, Skipped]);
+        assert_eq!(found.iter().map(|one| one.severity).collect::<Vec<_>>(), [Error, Skipped, Skipped, Skipped]);
+    }
+
+    #[test]
+    fn items_that_nobody_reads_are_warned_of() {
+        let severity = |is_read, items, set_aside| {
+            let seen = metron_queue::Seen { path: "/maas/queue".into(), is_read, items, set_aside, last_ms: 0 };
+            queue(&Seen { queue: seen, ..made(1, None) }, 0).severity
+        };
+        assert_eq!([severity(false, 0, 0), severity(true, 0, 0), severity(true, 5, 0)], [Fine, Fine, Fine]);
+        assert_eq!([severity(false, 1, 0), severity(true, 0, 1), severity(false, 0, 1)], [Warning, Info, Info]);
     }
 
     #[test]

@@ -14,14 +14,16 @@ use super::{GLANCE, Known, Rm, state};
 use crate::args::Start;
 use crate::commands::connection::open;
 use crate::commands::deploy::open_tree;
+use crate::commands::metron_queue::of_config;
 use crate::commands::payload_path::open_hdfs;
+use crate::legacy::DEFAULT_CONFIG_PATH;
 use crate::legacy::service::ServiceRequest;
 use crate::output::{self, waiting::Waiting};
 use crate::settings::{Settings, user};
 
 /// `service start`.
 pub(crate) async fn start(settings: &Settings, args: Start) -> anyhow::Result<ExitCode> {
-    let wanted = Wanted {
+    let mut wanted = Wanted {
         queue: args.queue,
         memory_mib: args.memory,
         vcores: args.vcores,
@@ -29,10 +31,14 @@ pub(crate) async fn start(settings: &Settings, args: Start) -> anyhow::Result<Ex
         name: args.name,
         env: args.env.into_iter().collect(),
         model_env: args.model_env.into_iter().collect(),
+        metron_queue: None,
     };
     check_env(&wanted)?;
     let binaries = Binaries::find(args.libexec)?;
     let store = open(settings).await?;
+    if args.metron_queue {
+        wanted.metron_queue = Some(of_config(&store, DEFAULT_CONFIG_PATH).await?);
+    }
     launch(settings, &store, wanted, &binaries, args.secure, args.timeout).await
 }
 
@@ -41,7 +47,7 @@ pub(crate) async fn legacy_start(request: ServiceRequest) -> anyhow::Result<Exit
     for note in &request.notes {
         output::note(note);
     }
-    let wanted = Wanted {
+    let mut wanted = Wanted {
         queue: request.queue,
         memory_mib: request.memory_mib,
         vcores: request.vcores,
@@ -49,10 +55,13 @@ pub(crate) async fn legacy_start(request: ServiceRequest) -> anyhow::Result<Exit
         name: "MaaS".to_owned(),
         env: BTreeMap::new(),
         model_env: request.env,
+        metron_queue: None,
     };
     check_env(&wanted)?;
     let binaries = Binaries::find(std::env::var_os("MAAS_LIBEXEC").map(Into::into))?;
     let (settings, store) = open_tree(request.quorum, &request.config_path).await?;
+    // Who starts it by Metron's script has Metron's clients: what they offer was always read.
+    wanted.metron_queue = Some(of_config(&store, &request.config_path).await?);
     launch(&settings, &store, wanted, &binaries, false, request.timeout).await
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Wanted {
     pub(super) env: BTreeMap<String, String>,
     /// Every model's environment.
     pub(super) model_env: BTreeMap<String, String>,
+    /// Metron's queue, if it is to be read.
+    pub(super) metron_queue: Option<String>,
 }
 
 /// Refuses what cannot be an environment; the operator's goes through a shell script that the NodeManager writes unescaped.
@@ -141,6 +143,7 @@ impl Wanted {
             runner: remote(files.runner),
             user: user.to_owned(),
             env: self.model_env.clone(),
+            metron_queue: self.metron_queue.clone(),
         };
         let mut env = self.env.clone();
         env.insert("HADOOP_CONF_DIR".to_owned(), "./conf".to_owned());
@@ -199,6 +202,7 @@ mod tests {
             name: "MaaS".into(),
             env: map(env),
             model_env: map(model_env),
+            metron_queue: None,
         }
     }
 

@@ -114,7 +114,7 @@ mod tests {
             why: "no".to_owned(),
         });
         let (application, host, version) = ("application_1_0001".to_owned(), "h".to_owned(), "9".to_owned());
-        LeaderRecord { epoch, application, attempt: 1, host, ready: true, version, build, refused }
+        LeaderRecord { epoch, application, attempt: 1, host, ready: true, version, build, refused, metron_queue: None }
     }
 
     #[test]
