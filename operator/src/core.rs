@@ -207,7 +207,7 @@ impl Core {
                 }
             }
             Event::Looked(id, result) => {
-                let moved = self.rm.looked(&id, result, out);
+                let moved = self.rm.looked(now, &id, result, out);
                 self.rm_moved(moved.into_iter().collect());
             }
             Event::NodesSeen(answer) => {

@@ -123,6 +123,8 @@ pub(crate) struct Held {
     pub(crate) leaving: bool,
     /// The scheduler will take it for another queue.
     pub(crate) preempted: bool,
+    /// Times in a row that its NodeManager, asked after it, did not say, and the last of them.
+    pub(crate) unanswered: (u32, u64),
 }
 
 /// How far a held container is.

@@ -34,6 +34,11 @@ const NODE_AWAITED_FOR: u64 = 600_000;
 const FRESH: u64 = 30_000;
 /// Times a start whose answer was lost is sent again.
 const START_TRIES: u32 = 3;
+/// Times in a row that a NodeManager does not say what it has of a container, whose runner is away all the while, until
+/// that is over: five minutes. One that has lost what it remembers refuses the token that it took before.
+const UNANSWERED: u32 = 10;
+/// Such answers further apart than this are not in a row.
+const IN_A_ROW: u64 = 90_000;
 /// The exit status given to a container that could not be started; YARN uses none of this value.
 const START_FAILED: i32 = -2_000;
 
@@ -184,7 +189,8 @@ impl Rm {
             iids.push(iid);
             // A second container of one instance has no place here: it is given back as unknown.
             self.by_iid.entry(iid).or_insert_with(|| container.id);
-            let held = Held { iid, container, stage: Stage::Running, leaving: false, preempted: false };
+            let held =
+                Held { iid, container, stage: Stage::Running, leaving: false, preempted: false, unanswered: (0, 0) };
             self.held.insert(held.container.id, held);
         }
         iids
@@ -261,8 +267,10 @@ impl Rm {
             let Some(iid) = iid_of(&container) else { continue };
             moved.push(iid);
             self.by_iid.insert(iid, container.id);
-            self.held
-                .insert(container.id, Held { iid, container, stage: Stage::Granted, leaving: false, preempted: false });
+            self.held.insert(
+                container.id,
+                Held { iid, container, stage: Stage::Granted, leaving: false, preempted: false, unanswered: (0, 0) },
+            );
         }
         moved.extend(response.completed.iter().filter_map(|status| self.completed(status)));
         moved.extend(self.preempted(&response.preempted));
@@ -535,24 +543,37 @@ impl Rm {
     /// that was told to a ResourceManager which died with it nobody says another word. Returns its instance then.
     pub(crate) fn looked(
         &mut self,
+        now: Time,
         id: &ContainerId,
         answer: Result<Option<ContainerStatus>, String>,
         out: &mut Vec<Effect>,
     ) -> Option<Iid> {
-        let held = self.held.get(id)?;
+        let held = self.held.get_mut(id)?;
         let ended = match answer {
-            Ok(Some(status)) if status.state != ContainerState::Complete => return None,
+            Ok(Some(status)) if status.state != ContainerState::Complete => {
+                held.unanswered = (0, 0);
+                return None;
+            }
             Ok(Some(status)) => Ended { exit_status: status.exit_status, diagnostics: status.diagnostics },
             Ok(None) => Ended {
                 exit_status: hadoop_yarn::exit::ABORTED,
                 diagnostics: "its NodeManager does not know it any more".to_owned(),
             },
             Err(why) => {
-                out.push(Effect::Say(
-                    Level::Warn,
-                    format!("{id}: its runner is gone, and its node does not say: {why}"),
-                ));
-                return None;
+                let (times, last) = held.unanswered;
+                let times = if now.mono > last + IN_A_ROW { 1 } else { times + 1 };
+                held.unanswered = (times, now.mono);
+                if times < UNANSWERED {
+                    let message = format!("{id}: its runner is gone, and its node does not say: {why}");
+                    out.push(Effect::Say(Level::Warn, message));
+                    return None;
+                }
+                Ended {
+                    exit_status: hadoop_yarn::exit::ABORTED,
+                    diagnostics: format!(
+                        "its runner is gone, and its NodeManager has not said for five minutes: {why}"
+                    ),
+                }
             }
         };
         out.push(Effect::Say(Level::Warn, format!("{id} has ended, which YARN did not tell: {}", ended.diagnostics)));

@@ -70,6 +70,18 @@ fn an_end_that_nobody_is_left_to_tell_is_found_out() {
 }
 
 #[test]
+fn a_silent_container_of_which_its_node_does_not_say_is_given_up_after_five_minutes() {
+    let mut world = serving(2);
+    let id = *world.runners.keys().next().unwrap();
+    world.yarn.mute = true;
+    world.end_container_untold(id);
+    world.run_for(240_000);
+    assert_eq!(world.endpoints("dga"), 1, "it may only be cut off");
+    world.run_for(120_000);
+    world.settled(&[("dga", 2)]);
+}
+
+#[test]
 fn a_model_that_is_removed_after_an_untold_end_leaves_nothing() {
     let mut world = World::new(&[4096, 4096]);
     world.put_spec("dga", &manifest("dga", 1, "256Mi", ""));
