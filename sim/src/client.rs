@@ -128,6 +128,7 @@ impl World {
 
     /// An endpoint is published no more: clients that hear may name it a while longer.
     pub(crate) fn judge_clients_later(&mut self, model: &str, url: &str) {
+        self.watch.unpublished.insert(url.to_owned(), self.now);
         for n in 0..self.clients.len() {
             let (connection, at) = (self.clients[n].mirror.connection(), self.now + NAMED_ON);
             self.at(at, Occurrence::Judge(n, connection, model.to_owned(), url.to_owned()));
@@ -137,7 +138,9 @@ impl World {
     pub(crate) fn judge_client(&mut self, n: usize, connection: u64, model: &str, url: &str) {
         let client = &self.clients[n];
         let heard = client.whole && client.mirror.connection() == connection;
-        let named = heard && client.urls(model).contains(url) && !self.published(model).contains(url);
+        // Published again since, and gone again just now, it is looked at once more later.
+        let last = self.watch.unpublished.get(url).is_some_and(|at| self.now == at + NAMED_ON);
+        let named = heard && last && client.urls(model).contains(url) && !self.published(model).contains(url);
         assert!(!named, "client {n} names {url} long after its end\n{}", self.tail());
     }
 

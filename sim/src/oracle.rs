@@ -30,6 +30,8 @@ pub struct Watch {
     foul: BTreeMap<String, u64>,
     /// Model and URL of every endpoint, by path.
     published: BTreeMap<String, (String, String)>,
+    /// When each URL was published no more, the last time.
+    pub(crate) unpublished: BTreeMap<String, u64>,
     /// Generation last observed, by deployment's uid.
     observed: BTreeMap<i64, i64>,
     /// Items that clients put on the queue, those that ended, in that order, and how many of these with an edit or an event.
