@@ -149,7 +149,7 @@ pub fn plan(context: &mut Context<'_>, observed: &Observed<'_>, memory: &mut Mem
         scale(&mut plan, context, &paths, observed, memory, &desired, number, now);
     }
     payloads(&mut plan, &paths, observed, memory, &desired, now);
-    start(&mut plan, observed, uid);
+    start(&mut plan, &paths, observed, uid);
     want(&mut plan, context, observed, uid);
     prune(&mut plan, &paths, observed, memory, now);
     notice(&mut plan, observed, memory, &desired, now);
@@ -344,7 +344,8 @@ fn payloads(
     }
 }
 
-fn start(plan: &mut Plan, observed: &Observed<'_>, uid: i64) {
+/// Starts what was granted, behind a check of its record: the mirror may show one that is gone by now.
+fn start(plan: &mut Plan, paths: &Paths<'_>, observed: &Observed<'_>, uid: i64) {
     for (iid, instance) in &observed.instances {
         let pinned = instance
             .record
@@ -356,7 +357,12 @@ fn start(plan: &mut Plan, observed: &Observed<'_>, uid: i64) {
             && instance.container == Container::Granted
             && is_live(instance, uid)
         {
-            plan.acts.push(Act::Start(*iid));
+            let check = paths.check_instance(*iid);
+            // Not one that this very plan ends.
+            if plan.ops.iter().all(|op| op.path() != check.path()) {
+                plan.ops.push(check);
+                plan.acts.push(Act::Start(*iid));
+            }
         }
     }
 }

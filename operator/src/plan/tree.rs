@@ -93,6 +93,11 @@ impl<'a> Paths<'a> {
         self.create(self.path(&self.instance(iid)), record.encode())
     }
 
+    /// The record stands, and may serve.
+    pub(super) fn check_instance(&self, iid: Iid) -> Op {
+        Op::Check { path: self.path(&self.instance(iid)), version: 0 }
+    }
+
     /// Writes the record anew: any version but 0 means that it may serve no longer.
     pub(super) fn revoke(&self, iid: Iid, instance: &Instance, reason: &str, grace_ms: u64) -> Op {
         let stopping = Some(Stopping { reason: reason.to_owned(), grace_ms });
