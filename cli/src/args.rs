@@ -15,11 +15,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::output::color::Color;
 
-pub(crate) use change::{Apply, DryRun, Rehearsal};
+pub(crate) use change::{Apply, DryRun};
 pub(crate) use config::{Config, Output as ContextOutput};
 pub(crate) use diff::Diff;
 pub(crate) use edit::{
-    Cascade, Create, Delete, EditText, How, Mark, Printed, Restart, Rollout, RolloutStatus, Scale, Set, SetEnv, Which,
+    Cascade, Create, Delete, EditText, How, Mark, Named, Printed, Restart, Rollout, RolloutStatus, Scale, Set, SetEnv,
+    Which,
 };
 pub(crate) use look::{
     ApiResources, Completion, Describe, Events, Explain, Get, KindFormat, Logs, Shell, Top, TopColumn, Version, Wait,

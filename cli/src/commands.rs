@@ -3,6 +3,7 @@
 mod api_resources;
 mod apply;
 mod change;
+mod chosen;
 mod config;
 pub(crate) mod connection;
 mod create;
@@ -54,11 +55,6 @@ pub(crate) use missing::nearest;
 #[error("Error from server (NotFound): modeldeployments.maas {0:?} not found")]
 pub(crate) struct NotFound(pub(crate) String);
 
-/// A sync that is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("Error from server (NotFound): syncs.maas {0:?} not found")]
-pub(crate) struct SyncNotFound(pub(crate) String);
-
 /// A deployment that is there, and should not be.
 #[derive(Debug, thiserror::Error)]
 #[error("Error from server (AlreadyExists): modeldeployments.maas {0:?} already exists")]
@@ -70,6 +66,15 @@ pub(crate) struct AlreadyExists(pub(crate) String);
     "Error from server (Conflict): Operation cannot be fulfilled on modeldeployments.maas {0:?}: the object has been modified; please apply your changes to the latest version and try again"
 )]
 pub(crate) struct Conflict(pub(crate) String);
+
+/// Says what went wrong, with its causes.
+pub(crate) fn tell(error: &anyhow::Error) {
+    let text = format!("{error:#}");
+    // What the tree itself refuses says so in kubectl's words.
+    let whole = text.starts_with("Error from server") || error.is::<Faulty>();
+    let prefix = if whole { "" } else { "error: " };
+    output::note(&format!("{prefix}{text}"));
+}
 
 /// Whether the exit code of this command says if something differs.
 pub(crate) fn compares(line: &Line) -> bool {

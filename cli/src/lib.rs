@@ -44,18 +44,10 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is::<output::StdoutClosed>() => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&error);
+            commands::tell(&error);
             ExitCode::FAILURE
         }
     }
-}
-
-fn tell(error: &anyhow::Error) {
-    let text = format!("{error:#}");
-    // What the tree itself refuses says so in kubectl's words.
-    let whole = text.starts_with("Error from server") || error.is::<commands::Faulty>();
-    let prefix = if whole { "" } else { "error: " };
-    output::note(&format!("{prefix}{text}"));
 }
 
 fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
@@ -73,7 +65,7 @@ fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
             match commands::run(line) {
                 // 1 says that something differs.
                 Err(error) if compares && !error.is::<output::StdoutClosed>() => {
-                    tell(&error);
+                    commands::tell(&error);
                     Ok(ExitCode::from(2))
                 }
                 ended => ended,

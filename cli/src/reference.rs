@@ -346,11 +346,15 @@ fn once_each(
     Ok(found)
 }
 
-/// Whether `words` name syncs by their kind.
-pub(crate) fn names_syncs(words: &[String]) -> bool {
-    let first = words.first().map_or("", String::as_str);
-    let kind = first.split_once('/').map_or(first, |(kind, _)| kind);
-    Kind::find(kind) == Some(Kind::Sync) && (first.contains('/') || words.len() > 1)
+/// The words that name syncs by their kind, and the others: `sync NAME...` names no other, nor does `syncs` where `all` are
+/// meant; `sync/NAME` may stand among others.
+pub(crate) fn with_syncs(words: &[String], all: bool) -> (Vec<String>, Vec<String>) {
+    let is_sync = |kind: &str| Kind::find(kind) == Some(Kind::Sync);
+    match words {
+        [kind] if all && is_sync(kind) => (words.to_vec(), Vec::new()),
+        [kind, _, ..] if !kind.contains('/') && is_sync(kind) => (words.to_vec(), Vec::new()),
+        _ => words.iter().cloned().partition(|word| word.split_once('/').is_some_and(|(kind, _)| is_sync(kind))),
+    }
 }
 
 fn only_deployments(kind: Kind) -> Result<(), ReferenceError> {

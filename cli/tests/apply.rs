@@ -169,6 +169,40 @@ fn a_zookeeper_that_is_lost_on_the_way_hides_nothing_that_was_done() {
 }
 
 #[test]
+fn when_nobody_answers_any_more_the_rest_is_not_tried() {
+    let tree = Tree::new();
+    tree.apply(&["a", "b", "c"].map(manifest).join("---\n")).ok();
+    let proxy = Proxy::start(tree.quorum.parse().unwrap(), Protocol::ZooKeeper, |_| String::new());
+    let proxy = runtime().block_on(proxy).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("editor");
+    // The first edit is written; at the second, ZooKeeper is gone when it is to be written.
+    std::fs::write(
+        &script,
+        "sed -i 's/^spec:/spec:\\n  replicas: 7/' \"$1\"\nif grep -q 'name: b' \"$1\"; then touch \"$0.b\"; while [ -e \"$0.b\" ]; do sleep 0.05; done; fi\n",
+    )
+    .unwrap();
+    let through = Tree::at(&proxy.address().to_string(), &tree.root);
+    let mut command = through.command(&["edit", "a", "b", "c"]);
+    command.env("MAAS_EDITOR", format!("sh {}", script.display()));
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mark = directory.path().join("editor.b");
+    while !mark.exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    proxy.set("", Weather::Cut);
+    std::fs::remove_file(&mark).unwrap();
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), "modeldeployment.maas/a edited\n"), "{ran:#?}");
+    let told = "error: 1 of 3 are done; nobody knows of default/b, and 1 were not tried: ";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert!(tree.spec("a").contains("replicas: 7") && !tree.spec("c").contains("replicas"));
+    for line in ran.stderr.lines().filter(|line| line.starts_with("A copy of your changes")) {
+        std::fs::remove_file(line.split('"').nth(1).unwrap()).unwrap();
+    }
+}
+
+#[test]
 fn what_one_may_not_write_is_told_and_the_rest_is_done() {
     let tree = Tree::new();
     let all = ["a", "b", "c"].map(manifest).join("---\n");

@@ -96,7 +96,7 @@ fn set_changes_one_field_and_keeps_the_text() {
         (&["script", "dga-1.0", "x.py"], "error: spec.startup.script: must end in .sh"),
         (&["env", "dga-1.0", "MAAS_X=1"], "error: spec.env.MAAS_X: is reserved"),
         (&["env", "dga-1.0"], "error: at least one environment variable must be provided"),
-        (&["env", "A=b"], "error: name the deployments to set, or give --selector or --all"),
+        (&["env", "A=b"], "error: name the deployments to set, or give --filename, --selector or --all"),
         (&["env", "A=b", "dga-1.0"], "error: all resources must be specified before env changes: dga-1.0"),
         (&["env", "x", "A=b"], NOT_FOUND.trim_end()),
     ] {
@@ -198,7 +198,7 @@ fn delete_takes_what_is_named_selected_or_in_files() {
         deleted("b", " (dry run)") + &deleted("c", " (dry run)")
     );
     assert_eq!(tree.ctl(&["delete", "-l", "team=soc"]), said(&deleted("b", ""), ""));
-    assert_eq!(tree.ctl(&["delete", "dga-1.0", "x", "-o", "name"]).stdout, "modeldeployment.maas/dga-1.0\n");
+    assert_eq!(tree.ctl(&["delete", "x", "dga-1.0", "-o", "name"]).stdout, "modeldeployment.maas/dga-1.0\n");
     assert_eq!(
         tree.ctl(&["delete", "md", "--all", "--cascade=foreground", "--timeout", "30s"]),
         said(&deleted("c", ""), "")
@@ -282,6 +282,8 @@ fn an_edit_that_came_late_is_refused_and_kept() {
     assert!(ran.stderr.ends_with(conflict), "{}", ran.stderr);
     let kept = kept(&ran.stderr);
     assert!(std::fs::read_to_string(&kept).unwrap().contains("replicas: 9 # two"));
+    assert!(ran.stderr.contains(&format!("`maasctl apply -n default -f {kept}` writes it\n")), "{}", ran.stderr);
+    assert_eq!(tree.ctl(&["apply", "-n", "default", "-f", &kept, "--dry-run=server"]).code, Some(0));
     assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
     std::fs::remove_file(kept).unwrap();
     assert!(tree.spec("dga-1.0").contains("mine: \"no\"") && tree.spec("dga-1.0").contains("replicas: 2 # two"));

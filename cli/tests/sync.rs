@@ -268,8 +268,41 @@ fn a_sync_is_seen_suspended_resumed_asked_and_deleted() {
         tree.ctl(&["get", "syncs"]),
         Ran { code: Some(0), stdout: String::new(), stderr: "No resources found in default namespace.\n".into() }
     );
-    let gone = tree.ctl(&["reconcile", "sync", "fleet"]).failed();
-    assert_eq!(gone, "Error from server (NotFound): syncs.maas \"fleet\" not found\n");
+    let absent = "Error from server (NotFound): syncs.maas \"fleet\" not found\n";
+    for verb in ["reconcile", "suspend", "resume", "delete", "get", "describe"] {
+        let told = tree.ctl(&[verb, "sync", "fleet"]).failed();
+        assert!(told.starts_with(absent) && told.contains("\nhint: "), "{verb}: {told}");
+    }
+}
+
+#[test]
+fn several_syncs_are_deleted_and_one_that_is_not_there_keeps_none_from_it() {
+    let (tree, cache) = (Tree::new(), tempfile::tempdir().unwrap());
+    std::fs::write(cache.path().join("m.yaml"), manifest("m", "")).unwrap();
+    for name in ["one", "two", "three"] {
+        std::fs::create_dir(cache.path().join(name)).unwrap();
+        let text = manifest(&format!("of-{name}"), "");
+        std::fs::write(cache.path().join(name).join("m.yaml"), text).unwrap();
+        tree.ctl(&["sync", cache.path().join(name).to_str().unwrap(), "--once"]);
+    }
+    let line = |name: &str, how: &str| format!("sync.maas \"{name}\" deleted from default namespace{how}\n");
+    for (mode, how) in [("client", " (dry run)"), ("server", " (server dry run)")] {
+        let dry = format!("--dry-run={mode}");
+        assert_eq!(tree.ctl(&["delete", "sync", "one", "two", &dry]).ok(), line("one", how) + &line("two", how));
+    }
+    // Beside a deployment, whose name is wrong; and the wait holds at once.
+    tree.plant_leader("application_1_0001");
+    let ran = tree.ctl(&["delete", "sync/one", "sync/tow", "md/of-one", "md/x", "--wait", "--timeout", "60s"]);
+    let deleted = line("one", "") + "modeldeployment.maas \"of-one\" deleted from default namespace\n";
+    assert_eq!((ran.code, ran.stdout), (Some(1), deleted), "{}", ran.stderr);
+    assert!(ran.stderr.contains("syncs.maas \"tow\" not found\nhint: did you mean two?\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("modeldeployments.maas \"x\" not found\n"), "{}", ran.stderr);
+    let ran = tree.ctl(&["suspend", "sync", "x", "two"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), "sync.maas/two suspended\n"), "{}", ran.stderr);
+    assert!(tree.ctl(&["delete", "sync", "two", "-l", "a=b"]).failed().contains("syncs have no labels"));
+    assert_eq!(tree.ctl(&["delete", "syncs", "--all", "-o", "name"]).ok(), "sync.maas/three\nsync.maas/two\n");
+    assert_eq!(tree.ctl(&["get", "syncs", "-o", "name"]).ok(), "");
+    assert_eq!(tree.ctl(&["get", "md", "-o", "name"]).ok().lines().count(), 2, "what they applied stays");
 }
 
 #[test]

@@ -32,4 +32,7 @@ pub use specs::{
     EditError, SPEC_LIMIT, SpecEdit, SpecRead, create_spec, delete_spec, get_spec, list_specs, rehearse_spec,
     update_spec,
 };
-pub use syncs::{SyncRead, SyncReadError, create_sync, delete_sync, get_sync, get_sync_owner, own_sync, update_sync};
+pub use syncs::{
+    SyncRead, SyncReadError, create_sync, delete_sync, get_sync, get_sync_owner, own_sync, rehearse_delete_sync,
+    update_sync,
+};

@@ -128,16 +128,35 @@ pub async fn own_sync(
 /// # Errors
 /// A conflict, or it was not deleted.
 pub async fn delete_sync(store: &Store, read: &SyncRead) -> Result<(), EditError> {
-    let node = node(&read.namespace, &read.name);
-    let delete = Op::Delete { path: store.path(&node), version: Some(read.stat.version) };
-    let owner = Op::Delete { path: owner_path(store, read), version: None };
-    match store.commit(&[owner, delete.clone()]).await {
+    let (all, alone) = deletes(store, read);
+    match store.commit(&all).await {
         // Nobody runs it.
         Err(CommitError::Refused { index: 0, why: Refusal::NoNode, .. }) => {
-            commit(store, &read.namespace, &read.name, &[delete]).await
+            commit(store, &read.namespace, &read.name, &alone).await
         }
         other => other.map(drop).map_err(|error| classify(what(&read.namespace, &read.name), error)),
     }
+}
+
+/// What [`delete_sync`] would be answered; nothing is written.
+///
+/// # Errors
+/// As [`delete_sync`].
+pub async fn rehearse_delete_sync(store: &Store, read: &SyncRead) -> Result<(), EditError> {
+    let (all, alone) = deletes(store, read);
+    let answer = match store.rehearse(&all).await {
+        Err(CommitError::Refused { index: 0, why: Refusal::NoNode, .. }) => store.rehearse(&alone).await,
+        other => other,
+    };
+    answer.map_err(|error| classify(what(&read.namespace, &read.name), error))
+}
+
+/// The deletes of a sync that is run, and of one that nobody runs.
+fn deletes(store: &Store, read: &SyncRead) -> ([Op; 2], [Op; 1]) {
+    let node = node(&read.namespace, &read.name);
+    let delete = Op::Delete { path: store.path(&node), version: Some(read.stat.version) };
+    let owner = Op::Delete { path: owner_path(store, read), version: None };
+    ([owner, delete.clone()], [delete])
 }
 
 fn set(store: &Store, read: &SyncRead, record: &SyncRecord) -> Op {

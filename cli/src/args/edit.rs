@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::change::{Files, Rehearsal};
+use super::change::{DryRun, Files, Rehearsal};
 use super::duration;
 
 /// Output formats of what was changed.
@@ -29,14 +29,34 @@ pub(crate) struct How {
     pub(crate) output: Option<Printed>,
 }
 
+impl How {
+    /// In earnest.
+    pub(crate) fn done(output: Option<Printed>) -> Self {
+        Self { rehearsal: Rehearsal { dry_run: DryRun::None }, output }
+    }
+}
+
+/// Deployments that files name.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Named {
+    /// Those that these files declare: a file, a directory, or - for stdin; may be repeated
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) filename: Vec<PathBuf>,
+    /// Read the subdirectories of directories too
+    #[arg(short = 'R', long, requires = "filename")]
+    pub(crate) recursive: bool,
+}
+
 /// Which deployments, where none is named.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Which {
+    #[command(flatten)]
+    pub(crate) files: Named,
     /// All with these labels: KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY, !KEY; a comma means and
-    #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with = "all")]
+    #[arg(short = 'l', long, value_name = "SELECTOR", conflicts_with_all = ["all", "filename"])]
     pub(crate) selector: Option<String>,
     /// All of the namespace
-    #[arg(long)]
+    #[arg(long, conflicts_with = "filename")]
     pub(crate) all: bool,
 }
 
@@ -63,8 +83,10 @@ The editor is MAAS_EDITOR, else EDITOR, else vi. What is saved is checked as `ap
 with every fault noted until it is good. An empty file, or one that was not changed, cancels the edit.")]
 pub(crate) struct EditText {
     /// [KIND] NAME..., or KIND/NAME
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required_unless_present = "filename", value_name = "NAME")]
     pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) files: Named,
     /// Output format [default: a line for each]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Printed>,
@@ -200,32 +222,30 @@ pub(crate) enum Cascade {
     Background,
     /// Come back when the rest is gone, as --wait
     Foreground,
+    /// kubectl's third one, refused with the reason
+    #[value(hide = true)]
+    Orphan,
 }
 
 /// `delete`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  maasctl delete dga-1.0 --wait
+  maasctl delete dga-1.0 dga-2.0 --wait
   maasctl delete -f models/ --ignore-not-found
   maasctl delete -l team=soc --dry-run=server")]
 pub(crate) struct Delete {
-    /// [KIND] NAME..., or KIND/NAME
+    /// [KIND] NAME..., or KIND/NAME...; kinds: modeldeployments (models, md) and syncs, which go by name alone
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// Delete what these files name
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) filename: Vec<PathBuf>,
-    /// Read the subdirectories of directories too
-    #[arg(short = 'R', long, requires = "filename")]
-    pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) which: Which,
     #[command(flatten)]
     pub(crate) how: How,
-    /// How instances go; none stays behind, so there is no orphan
+    /// How instances go: background comes back at once, foreground when they are gone; none stays behind, so orphan is
+    /// refused
     #[arg(long, value_enum, default_value = "background")]
     pub(crate) cascade: Cascade,
-    /// Wait until instances, endpoints and status are gone
+    /// Wait until instances, endpoints and status are gone; of a sync, until nobody runs it
     #[arg(long)]
     pub(crate) wait: bool,
     /// How long to wait
@@ -234,6 +254,13 @@ pub(crate) struct Delete {
     /// What is not there is no error
     #[arg(long)]
     pub(crate) ignore_not_found: bool,
+}
+
+impl Delete {
+    /// Whether to come back only when all is gone.
+    pub(crate) fn waits(&self) -> bool {
+        self.wait || self.cascade == Cascade::Foreground
+    }
 }
 
 /// `rollout`.

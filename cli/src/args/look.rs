@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use maas_store::EventKind;
 
 use super::duration;
+use super::edit::Named;
 use crate::awaited::Awaited;
 use crate::field_selector::FieldSelector;
 use crate::jsonpath::Path;
@@ -20,6 +21,7 @@ Examples:
   maasctl get models                                    every deployment of the namespace
   maasctl get models,instances -l team=soc -o wide      two kinds, by label, with more columns
   maasctl get instances dga-1.0 -w                      the instances of one deployment, as they change
+  maasctl get -f models/                                how what the files declare stands in the tree
   maasctl get models -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'
   maasctl get models --sort-by=.status.readyReplicas -o custom-columns=NAME:.metadata.name,READY:.status.readyReplicas")]
 pub(crate) struct Get {
@@ -27,6 +29,8 @@ pub(crate) struct Get {
     /// events (ev), or all; of instances and endpoints NAME is a deployment's, or DEPLOYMENT/INSTANCE
     #[arg(value_name = "KIND|NAME")]
     pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) files: Named,
     /// Only what has these labels: team=soc, team!=soc, 'team in (soc,lab)', 'team notin (soc)', team, '!team', with a
     /// comma for "and"; of other kinds, the labels of their deployment
     #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector, default_value = "", hide_default_value = true)]
@@ -91,8 +95,10 @@ Examples:
 pub(crate) struct Describe {
     /// [KIND] NAME..., KIND/NAME..., or KIND for all; kinds: modeldeployments (models, md) and instances, whose names
     /// are a deployment's, or DEPLOYMENT/INSTANCE; a name's beginning will do
-    #[arg(required = true, value_name = "KIND|NAME")]
+    #[arg(required_unless_present = "filename", value_name = "KIND|NAME")]
     pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) files: Named,
     /// Only what has these labels, as in get
     #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector, default_value = "", hide_default_value = true)]
     pub(crate) selector: Selector,
@@ -132,13 +138,16 @@ Examples:
   maasctl wait dga-1.0 --timeout 5m                                  until every instance of the newest spec is ready
   maasctl wait models -l team=soc --for=condition=Available          each that has the label
   maasctl wait dga-1.0 --for=jsonpath='{.status.readyReplicas}'=3    until a field has a value
-  maasctl wait models --all --for=delete                             until nothing of any is left
+  maasctl wait models --all -A --for=delete                          until nothing of any is left
+  maasctl wait -f models/ --timeout 10m                              until all that the files declare are ready
 
 It waits for what is not there yet. Exit code: 1 when the time is up.")]
 pub(crate) struct Wait {
     /// [KIND] NAME..., or KIND/NAME...; it need not exist yet. KIND alone with --selector or --all
-    #[arg(required = true, value_name = "KIND|NAME")]
+    #[arg(required_unless_present = "filename", value_name = "KIND|NAME")]
     pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) files: Named,
     /// What to wait for: ready, create, delete, condition=TYPE[=STATUS], or jsonpath={PATH}[=VALUE]
     #[arg(long = "for", value_name = "CONDITION", default_value = "ready", value_parser = Awaited::parse)]
     pub(crate) condition: Awaited,
@@ -148,6 +157,9 @@ pub(crate) struct Wait {
     /// All of the kind in the namespace
     #[arg(long)]
     pub(crate) all: bool,
+    /// In every namespace, with --selector or --all
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
     /// How long to wait, for all of them together; 0 looks once
     #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
     pub(crate) timeout: Duration,

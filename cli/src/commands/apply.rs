@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use self::decide::{Change, Marks};
 use self::engine::{Applied, Fate, Outcome, Pruned, apply_all, prune};
+use super::chosen::Place;
 use super::connection::{open, warn_without_operator};
 use super::wait::{require_operator, until_ready};
 use crate::args::{Apply, DryRun};
@@ -60,10 +61,8 @@ pub(crate) async fn apply(settings: &Settings, args: Apply) -> anyhow::Result<Ex
 async fn after(store: &Store, args: &Apply, applied: &[Applied]) -> anyhow::Result<()> {
     if args.wait {
         require_operator(store).await?;
-        let deadline = Instant::now() + args.timeout;
-        for applied in applied {
-            until_ready(store, &applied.namespace, &applied.name, deadline).await?;
-        }
+        let places: Vec<Place> = applied.iter().map(|one| (one.namespace.clone(), one.name.clone())).collect();
+        until_ready(store, &places, Instant::now() + args.timeout).await?;
     } else if applied.iter().any(|applied| !matches!(applied.outcome, Outcome::Done(Change::Unchanged))) {
         warn_without_operator(store).await?;
     }

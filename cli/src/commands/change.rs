@@ -1,67 +1,52 @@
 //! What the verbs that change one deployment after another share: which, how, and what is said of each.
 
-use anyhow::{Context, anyhow, bail};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
 use maas_crd::{Edit, Manifest, Name, Namespace};
-use maas_store::{Store, get_spec, list_specs};
+use maas_store::{Store, get_spec};
 use serde_json::Value;
 
-use super::NotFound;
+use super::chosen::Place;
 use super::connection::load_one;
 use super::missing::hint;
-use super::retry::{Decided, Write, carry_out};
-use super::wait::names;
-use crate::args::{DryRun, How, Printed, Which};
-use crate::output::{self, object};
-use crate::reference::{self, ReferenceError};
-use crate::settings::Settings;
+use super::retry::{Decided, Write, carry_out, is_unanswered};
+use super::{NotFound, tell};
+use crate::args::{DryRun, How, Printed};
+use crate::output::{self, StdoutClosed, object};
 
-/// The deployments that a command line means. Every name is looked for before any is changed.
-pub(crate) async fn targets(
+/// Changes one after another. One that fails is told, and the others are changed all the same, as kubectl does; when nobody
+/// answers any more, the rest is not tried. Those that were changed.
+///
+/// # Errors
+/// Nobody answered, or stdout can't be written; what was changed was told.
+pub(crate) async fn each<'a>(
     store: &Store,
-    settings: &Settings,
-    words: &[String],
-    which: &Which,
-    verb: &str,
-) -> anyhow::Result<Vec<Name>> {
-    let namespace = settings.namespace();
-    if !which.all && which.selector.is_none() {
-        if words.is_empty() {
-            bail!("name the deployments to {verb}, or give --selector or --all");
-        }
-        let names = names(words)?;
-        for name in &names {
-            if get_spec(store, &namespace, name).await?.is_none() {
-                bail!(absent(store, &namespace, name).await);
+    places: &'a [Place],
+    teller: &mut Teller<'_>,
+    mut one: impl AsyncFnMut(&mut Teller<'_>, &Namespace, &Name) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<&'a Place>> {
+    let mut done = Vec::new();
+    for (at, place) in places.iter().enumerate() {
+        let (namespace, name) = place;
+        match one(teller, namespace, name).await {
+            Ok(()) => done.push(place),
+            Err(error) if error.is::<StdoutClosed>() => return Err(error),
+            Err(error) if is_unanswered(&error) => {
+                teller.print(false)?;
+                let (all, left) = (places.len(), places.len() - at - 1);
+                if all == 1 {
+                    return Err(error);
+                }
+                return Err(error.context(format!(
+                    "{} of {all} are done; nobody knows of {namespace}/{name}, and {left} were not tried: give the command again when ZooKeeper answers",
+                    done.len()
+                )));
             }
+            Err(error) => teller.failed(Some(store), place, error, places.len() > 1).await,
         }
-        return Ok(names);
     }
-    match reference::deployments(words) {
-        Ok(names) if names.is_empty() => {}
-        // A kind alone.
-        Err(ReferenceError::NoName) => {}
-        Ok(_) => bail!("name cannot be provided when a selector or --all is specified"),
-        Err(error) => return Err(error.into()),
-    }
-    let found = list_specs(store, Some(&namespace)).await?;
-    let found: Vec<Name> = match &which.selector {
-        None => found.into_iter().map(|read| read.name).collect(),
-        Some(selector) => {
-            let selector: crate::selector::Selector = selector.parse()?;
-            // As an unset variable of a script leaves it.
-            if selector.is_empty() {
-                bail!("--selector is empty, which selects everything: give --all if that is meant");
-            }
-            // What cannot be read has no labels.
-            let labels = |text: &[u8]| maas_crd::parse_one(text).map(|stored| stored.resource.metadata.labels);
-            let selected = |text: &[u8]| selector.matches(&labels(text).unwrap_or_default());
-            found.into_iter().filter(|read| selected(&read.text)).map(|read| read.name).collect()
-        }
-    };
-    if found.is_empty() {
-        bail!("no deployments in {namespace} namespace to {verb}");
-    }
-    Ok(found)
+    Ok(done)
 }
 
 /// That it is not there, and what may be meant.
@@ -130,11 +115,13 @@ pub(crate) struct Teller<'a> {
     objects: Vec<Value>,
     /// Why stdout takes no more: all the same, every deployment that was named is changed.
     closed: Option<anyhow::Error>,
+    /// Whether any could not be changed, which was told.
+    failed: bool,
 }
 
 impl<'a> Teller<'a> {
     pub(crate) fn new(how: &'a How) -> Self {
-        Self { how, objects: Vec::new(), closed: None }
+        Self { how, objects: Vec::new(), closed: None, failed: false }
     }
 
     /// Prints a text at once.
@@ -157,18 +144,48 @@ impl<'a> Teller<'a> {
         Ok(())
     }
 
+    /// Says why one was not changed; among others, also which.
+    pub(crate) async fn failed(
+        &mut self,
+        store: Option<&Store>,
+        place: &Place,
+        error: anyhow::Error,
+        among_others: bool,
+    ) {
+        self.failed = true;
+        let (namespace, name) = place;
+        if let (Some(store), true) = (store, error.is::<NotFound>()) {
+            return output::note(&absent(store, namespace, name).await);
+        }
+        // What the tree itself refuses names it.
+        let named = !among_others || error.to_string().starts_with("Error from server");
+        tell(&if named { error } else { error.context(format!("modeldeployment.maas/{name}")) });
+    }
+
     /// Prints the objects: one alone if only one was asked for, else a list.
-    ///
-    /// # Errors
-    /// Stdout took not all that was to be told.
-    pub(crate) fn end(mut self, alone: bool) -> anyhow::Result<()> {
+    pub(crate) fn print(&mut self, alone: bool) -> anyhow::Result<()> {
         let objects = std::mem::take(&mut self.objects);
         match self.how.output {
+            // As kubectl, nothing where all failed.
+            _ if objects.is_empty() && self.failed => {}
             Some(Printed::Yaml) => self.data(&object::yaml(&object::listed(objects, alone))?),
             Some(Printed::Json) => self.data(&object::json(&object::listed(objects, alone))?),
             None | Some(Printed::Name) => {}
         }
-        self.closed.map_or(Ok(()), Err)
+        Ok(())
+    }
+
+    /// Prints the objects, and gives the exit code: 1 when any failed.
+    ///
+    /// # Errors
+    /// Stdout took not all that was to be told.
+    pub(crate) fn end(mut self, alone: bool) -> anyhow::Result<ExitCode> {
+        self.print(alone)?;
+        match self.closed {
+            _ if self.failed => Ok(ExitCode::FAILURE),
+            Some(closed) => Err(closed),
+            None => Ok(ExitCode::SUCCESS),
+        }
     }
 }
 

@@ -7,13 +7,13 @@ use maas_crd::Manifest;
 use maas_store::{Op, Store, get_spec};
 
 use super::AlreadyExists;
+use super::apply::decide::key;
 use super::apply::read_declarations;
 use super::change::{Changed, Teller};
 use super::connection::{ensure_tree, open, warn_without_operator};
-use super::retry::{Decided, Write, carry_out};
+use super::retry::{Decided, Write, carry_out, is_unanswered};
 use crate::args::{Create, DryRun};
 use crate::manifests::Declared;
-use crate::output;
 use crate::settings::Settings;
 
 /// Checks every file whole, then creates one after another; what is there already is told, and the rest goes on.
@@ -22,7 +22,7 @@ pub(crate) async fn create(settings: &Settings, args: Create) -> anyhow::Result<
     // A client's dry run asks nobody.
     let store = if args.how.rehearsal.dry_run == DryRun::Client { None } else { Some(open(settings).await?) };
     let mut teller = Teller::new(&args.how);
-    let (alone, mut code, mut changed) = (manifests.len() == 1, ExitCode::SUCCESS, false);
+    let (alone, mut created_any) = (manifests.len() == 1, false);
     let folders = match &store {
         Some(store) if args.how.rehearsal.dry_run.is_dry() => store.missing_folders().await?,
         Some(store) => ensure_tree(store).await.map(|()| Vec::new())?,
@@ -33,26 +33,29 @@ pub(crate) async fn create(settings: &Settings, args: Create) -> anyhow::Result<
             None => Ok(()),
             Some(store) => create_one(store, &manifest, args.how.rehearsal.dry_run, &folders).await,
         };
+        let place = key(&manifest.resource);
         match made {
             Ok(()) => {
-                let metadata = &manifest.resource.metadata;
-                let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+                let (namespace, name) = place;
                 let created = Changed { namespace, name, manifest, differs: true };
                 teller.tell(store.as_ref(), &created, "created").await?;
-                changed = true;
+                created_any = true;
             }
-            Err(error) if error.is::<AlreadyExists>() => {
-                output::note(&error.to_string());
-                code = ExitCode::FAILURE;
+            Err(error) if is_unanswered(&error) => {
+                teller.print(false)?;
+                let (namespace, name) = place;
+                return Err(error.context(format!(
+                    "nobody knows of {namespace}/{name}, and what comes after it was not tried; give the command again when ZooKeeper answers"
+                )));
             }
-            Err(error) => return Err(error),
+            Err(error) => teller.failed(store.as_ref(), &place, error, !alone).await,
         }
     }
-    teller.end(alone)?;
-    if let Some(store) = store.filter(|_| changed && !args.how.rehearsal.dry_run.is_dry()) {
+    let told = teller.end(alone);
+    if let Some(store) = store.filter(|_| created_any && !args.how.rehearsal.dry_run.is_dry()) {
         warn_without_operator(&store).await?;
     }
-    Ok(code)
+    told
 }
 
 async fn create_one(store: &Store, manifest: &Manifest, dry_run: DryRun, folders: &[Op]) -> anyhow::Result<()> {

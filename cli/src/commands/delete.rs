@@ -7,83 +7,68 @@ use maas_crd::{Name, Namespace};
 use maas_store::{SpecRead, Store, get_spec};
 use tokio::time::Instant;
 
-use super::apply::read_declarations;
-use super::change::{Teller, absent, targets};
+use super::NotFound;
+use super::change::{Teller, each};
+use super::chosen::Chosen;
 use super::connection::{open, warn_without_operator};
 use super::retry::{Decided, Write, carry_out};
 use super::sync;
-use super::wait::{names, require_operator, until_gone};
+use super::wait::{require_operator, until_gone};
 use crate::args::{Cascade, Delete, DryRun, Printed};
-use crate::output;
 use crate::reference;
 use crate::settings::Settings;
 
 /// Deletes all that are there; those that are not are each an error, unless they are to be ignored.
 pub(crate) async fn delete(settings: &Settings, args: Delete) -> anyhow::Result<ExitCode> {
-    if reference::names_syncs(&args.names) {
-        let plain = args.filename.is_empty() && !args.which.all && args.which.selector.is_none();
-        if !plain || args.how.rehearsal.dry_run.is_dry() || args.how.output.is_some() {
-            bail!("a sync is deleted by name alone: leave the options but --ignore-not-found out");
-        }
-        return sync::delete(settings, &args.names, args.ignore_not_found).await;
+    if args.cascade == Cascade::Orphan {
+        bail!(
+            "--cascade=orphan is refused: instances end with their deployment, as nothing else restarts, replaces or finds them. To be rid of the manifest alone, keep the deployment and leave its set: `maasctl annotate NAME maas/applyset-`; to have a prune pass it over: `maasctl annotate NAME maas/prune=disabled`"
+        );
     }
     if matches!(args.how.output, Some(Printed::Yaml | Printed::Json)) {
         bail!("--output: delete prints lines or names alone: leave it out or give -o name");
     }
-    let selects = args.which.all || args.which.selector.is_some();
-    if selects && !args.filename.is_empty() {
-        bail!("--filename names deployments itself: leave --selector and --all out");
+    let (syncs, names) = reference::with_syncs(&args.names, args.which.all);
+    if syncs.is_empty() {
+        return delete_deployments(settings, &args, &names).await;
     }
-    if args.names.is_empty() && args.filename.is_empty() && !selects {
-        bail!("name the deployments to delete, or give --filename, --selector or --all");
+    let code = sync::delete(settings, &args, &syncs).await?;
+    if names.is_empty() {
+        return Ok(code);
     }
-    let mut wanted: Vec<(Namespace, Name)> = Vec::new();
-    if !args.filename.is_empty() {
-        let declared = read_declarations(&args.filename, args.recursive, settings.namespace.as_ref())?;
-        wanted.extend(declared.good.into_iter().map(|declared| {
-            let metadata = declared.manifest.resource.metadata;
-            (metadata.namespace, metadata.name)
-        }));
-    }
-    if !selects && !args.names.is_empty() {
-        wanted.extend(names(&args.names)?.into_iter().map(|name| (settings.namespace(), name)));
-    }
+    let others = delete_deployments(settings, &args, &names).await?;
+    Ok(if code == ExitCode::SUCCESS { others } else { code })
+}
+
+async fn delete_deployments(settings: &Settings, args: &Delete, words: &[String]) -> anyhow::Result<ExitCode> {
+    let chosen = Chosen::read(settings, words, &args.which, "delete")?;
     let store = open(settings).await?;
-    if selects {
-        let found = targets(&store, settings, &args.names, &args.which, "delete").await?;
-        wanted.extend(found.into_iter().map(|name| (settings.namespace(), name)));
-    }
-    let dry = args.how.rehearsal.dry_run;
-    let (mut deleted, mut code, mut teller) = (Vec::new(), ExitCode::SUCCESS, Teller::new(&args.how));
-    for (namespace, name) in wanted {
-        let was_there = remove(&store, &namespace, &name, dry).await?;
-        if was_there {
-            teller.data(&match args.how.output {
-                Some(_) => format!("modeldeployment.maas/{name}\n"),
-                None => {
-                    format!("modeldeployment.maas \"{name}\" deleted from {namespace} namespace{}\n", dry.suffix())
-                }
-            });
-            deleted.push((namespace, name));
-        } else if !args.ignore_not_found {
-            output::note(&absent(&store, &namespace, &name).await);
-            code = ExitCode::FAILURE;
+    let places = chosen.find(&store, "delete").await?;
+    let (dry, mut teller) = (args.how.rehearsal.dry_run, Teller::new(&args.how));
+    let mut deleted = Vec::new();
+    each(&store, &places, &mut teller, async |teller, namespace, name| {
+        if !remove(&store, namespace, name, dry).await? {
+            return if args.ignore_not_found { Ok(()) } else { Err(NotFound(name.to_string()).into()) };
         }
-    }
+        teller.data(&match args.how.output {
+            Some(_) => format!("modeldeployment.maas/{name}\n"),
+            None => format!("modeldeployment.maas \"{name}\" deleted from {namespace} namespace{}\n", dry.suffix()),
+        });
+        deleted.push((namespace.clone(), name.clone()));
+        Ok(())
+    })
+    .await?;
     let told = teller.end(false);
     if dry.is_dry() || deleted.is_empty() {
-        return told.map(|()| code);
+        return told;
     }
-    if args.wait || args.cascade == Cascade::Foreground {
+    if args.waits() {
         require_operator(&store).await?;
-        let deadline = Instant::now() + args.timeout;
-        for (namespace, name) in &deleted {
-            until_gone(&store, namespace, name, deadline).await?;
-        }
+        until_gone(&store, &deleted, Instant::now() + args.timeout).await?;
     } else {
         warn_without_operator(&store).await?;
     }
-    told.map(|()| code)
+    told
 }
 
 /// Whether there was one to delete. One that is created meanwhile under the same name stays.

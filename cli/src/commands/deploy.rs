@@ -164,7 +164,7 @@ async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Du
     match wait {
         Some(wait) => {
             require_operator(store).await?;
-            until_ready(store, &Namespace::default(), &name, Instant::now() + wait).await?;
+            until_ready(store, &[(Namespace::default(), name)], Instant::now() + wait).await?;
         }
         None => warn_without_operator(store).await?,
     }
@@ -232,7 +232,7 @@ async fn remove(store: &Store, model: &ModelRef, instances: u32, wait: Option<Du
             ))?;
             if let Some(wait) = wait {
                 require_operator(store).await?;
-                until_ready(store, &namespace, &name, Instant::now() + wait).await?;
+                until_ready(store, &[(namespace, name)], Instant::now() + wait).await?;
                 return Ok(ExitCode::SUCCESS);
             }
         }
@@ -245,7 +245,7 @@ async fn remove(store: &Store, model: &ModelRef, instances: u32, wait: Option<Du
             ))?;
             if let Some(wait) = wait {
                 require_operator(store).await?;
-                until_gone(store, &namespace, &name, Instant::now() + wait).await?;
+                until_gone(store, &[(namespace, name)], Instant::now() + wait).await?;
                 return Ok(ExitCode::SUCCESS);
             }
         }

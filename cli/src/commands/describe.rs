@@ -6,6 +6,7 @@ use anyhow::bail;
 use maas_crd::{Name, Namespace};
 use maas_store::{Node, Store};
 
+use super::chosen::{declared, queries};
 use super::connection::{Part, load_paths, open};
 use super::get::deployment_names;
 use super::missing::{hint, no_sync, not_found};
@@ -18,7 +19,33 @@ use crate::tree::Tree;
 
 /// One block each, an empty line between.
 pub(crate) async fn describe(settings: &Settings, args: Describe) -> anyhow::Result<ExitCode> {
-    let mut targets = targets_or_deployments(&args.words)?;
+    let queries = asked(settings, &args)?;
+    let named = queries.iter().flat_map(|query| &query.targets).any(|target| !target.names.is_empty());
+    let store = open(settings).await?;
+    let (mut blocks, mut absent) = (Vec::new(), Vec::new());
+    for query in queries {
+        look(&store, query, &mut blocks, &mut absent).await?;
+    }
+    output::data(&blocks.join("\n"))?;
+    absent.iter().for_each(|words| output::note(words));
+    if !named && blocks.is_empty() {
+        output::note(&match args.all_namespaces {
+            false => format!("No resources found in {} namespace.", settings.namespace()),
+            true => "No resources found".to_owned(),
+        });
+    }
+    Ok(if absent.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is asked for: what files declare, what is named, or what is selected.
+fn asked(settings: &Settings, args: &Describe) -> anyhow::Result<Vec<Query>> {
+    if !args.files.filename.is_empty() {
+        if !args.selector.is_empty() || args.all_namespaces {
+            bail!("--filename names deployments itself: leave --selector and --all-namespaces out");
+        }
+        return Ok(queries(declared(settings, &args.words, &args.files)?));
+    }
+    let targets = targets_or_deployments(&args.words)?;
     if let Some(other) = targets.iter().find(|target| matches!(target.kind, Kind::Endpoint | Kind::Event)) {
         let plural = other.kind.plural();
         bail!("{plural} are not described: maasctl get {plural} -o yaml shows all there is to know of them");
@@ -30,63 +57,54 @@ pub(crate) async fn describe(settings: &Settings, args: Describe) -> anyhow::Res
     if named && args.all_namespaces {
         bail!("a resource cannot be retrieved by name across all namespaces: give -n, or no name");
     }
-    let namespace = settings.namespace();
-    let of = (!args.all_namespaces).then_some(&namespace);
-    let store = open(settings).await?;
-    let tree = read(&store, of, &mut targets).await?;
-    let query = Query { namespace: of.cloned(), targets: targets.clone(), selector: args.selector, ..Query::default() };
-    let blocks: Vec<String> = query
-        .find(&tree, Scope::Within(of))
-        .iter()
-        .filter_map(|found| match &found.resource {
-            Resource::Deployment(deployment) => {
-                let (namespace, name) = (&deployment.namespace, &deployment.name);
-                Some(page::deployment(
-                    deployment,
-                    &tree.instances_of(namespace, name),
-                    &events(&tree, namespace, name),
-                    output::now_ms(),
-                ))
-            }
-            Resource::Instance(instance) => {
-                let mut events = events(&tree, &instance.namespace, &instance.name);
-                events.retain(|happened| happened.event.object == instance.iid.to_string());
-                Some(page::instance(instance, &events, output::now_ms()))
-            }
-            Resource::Sync(sync) => Some(page::sync(sync)),
-            Resource::Endpoint(_) | Resource::Event(_) => None,
-        })
-        .collect();
-    output::data(&blocks.join("\n"))?;
-    let mut code = ExitCode::SUCCESS;
-    for Target { kind, names } in &targets {
+    let namespace = (!args.all_namespaces).then(|| settings.namespace());
+    Ok(vec![Query { namespace, targets, selector: args.selector.clone(), ..Query::default() }])
+}
+
+/// Adds the blocks of what a query finds, and what is to be said of what is not there.
+async fn look(
+    store: &Store,
+    mut query: Query,
+    blocks: &mut Vec<String>,
+    absent: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let tree = read(store, query.namespace.as_ref(), &mut query.targets).await?;
+    let found = query.find(&tree, Scope::Within(query.namespace.as_ref()));
+    blocks.extend(found.iter().filter_map(|found| match &found.resource {
+        Resource::Deployment(deployment) => {
+            let (namespace, name) = (&deployment.namespace, &deployment.name);
+            let instances = tree.instances_of(namespace, name);
+            Some(page::deployment(deployment, &instances, &events(&tree, namespace, name), output::now_ms()))
+        }
+        Resource::Instance(instance) => {
+            let mut events = events(&tree, &instance.namespace, &instance.name);
+            events.retain(|happened| happened.event.object == instance.iid.to_string());
+            Some(page::instance(instance, &events, output::now_ms()))
+        }
+        Resource::Sync(sync) => Some(page::sync(sync)),
+        Resource::Endpoint(_) | Resource::Event(_) => None,
+    }));
+    let Some(namespace) = &query.namespace else { return Ok(()) };
+    for Target { kind, names } in &query.targets {
         for word in names {
-            let found = query.find(&tree, Scope::Within(of));
             if found.iter().any(|one| one.resource.kind() == *kind && one.resource.is_named(word)) {
                 continue;
             }
-            code = ExitCode::FAILURE;
             if *kind == Kind::Sync {
-                output::note(&no_sync(&namespace, word));
+                absent.push(no_sync(store, namespace, word).await);
                 continue;
             }
             let deployment = word.split_once('/').map_or(word.as_str(), |(deployment, _)| deployment);
-            let there = deployment.parse().is_ok_and(|name| tree.deployment(&namespace, &name).is_some());
+            let there = deployment.parse().is_ok_and(|name| tree.deployment(namespace, &name).is_some());
             let hint = if there {
                 format!("hint: maasctl get instances {deployment} -n {namespace} lists what there is")
             } else {
-                hint(&store, &namespace, deployment).await
+                hint(store, namespace, deployment).await
             };
-            output::note(&format!("{}\n{hint}", not_found(*kind, word)));
+            absent.push(format!("{}\n{hint}", not_found(*kind, word)));
         }
     }
-    if !named && blocks.is_empty() {
-        output::note(&match of {
-            Some(namespace) => format!("No resources found in {namespace} namespace."),
-            None => "No resources found".to_owned(),
-        });
-    }
-    Ok(code)
+    Ok(())
 }
 
 fn events(tree: &Tree, namespace: &Namespace, name: &Name) -> Vec<rows::Happened> {

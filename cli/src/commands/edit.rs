@@ -5,18 +5,18 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use maas_crd::{Faults, Manifest, Name};
+use maas_crd::{Faults, Manifest, Name, Namespace};
 use maas_store::{SpecRead, Store, get_spec};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::change::{Changed, Teller, absent};
+use super::change::{Changed, Teller, each};
+use super::chosen::Chosen;
 use super::connection::{open, warn_without_operator};
 use super::retry::{Decided, Write, settle};
-use super::wait::names;
 use super::{Conflict, NotFound};
 use crate::annotation::kept;
-use crate::args::{DryRun, EditText, How, Rehearsal};
+use crate::args::{EditText, How, Which};
 use crate::output;
 use crate::settings::Settings;
 
@@ -27,30 +27,35 @@ const HEAD: &str = "# Please edit the object below. These lines at the top are i
 /// Ends what is ignored.
 const END: &str = "# ---- the object begins below this line ----\n";
 
-/// `edit NAME...`, one editor after another.
+/// `edit NAME...`, one editor after another. An editor that fails ends it, so that there is a way out.
 pub(crate) async fn edit(settings: &Settings, args: EditText) -> anyhow::Result<ExitCode> {
-    let (names, editor) = (names(&args.names)?, editor());
-    let (store, namespace) = (open(settings).await?, settings.namespace());
-    let how = How { rehearsal: Rehearsal { dry_run: DryRun::None }, output: args.output };
-    let (mut teller, mut changed) = (Teller::new(&how), false);
-    for name in &names {
-        let Some(read) = get_spec(&store, &namespace, name).await? else {
-            bail!(absent(&store, &namespace, name).await);
+    let which = Which { files: args.files, ..Which::default() };
+    let (chosen, editor) = (Chosen::read(settings, &args.names, &which, "edit")?, editor());
+    let store = open(settings).await?;
+    let (places, how) = (chosen.find(&store, "edit").await?, How::done(args.output));
+    let mut teller = Teller::new(&how);
+    let (mut changed, mut ended) = (false, false);
+    each(&store, &places, &mut teller, async |teller, namespace, name| {
+        if ended {
+            return Ok(());
+        }
+        let read = get_spec(&store, namespace, name).await?.ok_or_else(|| NotFound(name.to_string()))?;
+        let Some((manifest, kept)) = edited(&read, &editor).await.inspect_err(|_| ended = true)? else {
+            return Ok(());
         };
-        let Some((manifest, kept)) = edited(&read, &editor).await? else { continue };
-        match write(&store, &read, &manifest).await {
-            Ok(()) => {}
-            Err(error) => return Err(stored_copy(kept, error)),
+        if let Err(error) = write(&store, &read, &manifest).await {
+            return Err(stored_copy(kept, error, Some(namespace)));
         }
         let done = Changed { namespace: namespace.clone(), name: name.clone(), manifest, differs: true };
-        teller.tell(Some(&store), &done, "edited").await?;
         changed = true;
-    }
-    teller.end(names.len() == 1)?;
+        teller.tell(Some(&store), &done, "edited").await
+    })
+    .await?;
+    let told = teller.end(places.len() == 1);
     if changed {
         warn_without_operator(&store).await?;
     }
-    Ok(ExitCode::SUCCESS)
+    told
 }
 
 /// MAAS_EDITOR, else EDITOR, else vi; words of a shell.
@@ -68,7 +73,7 @@ async fn edited(read: &SpecRead, editor: &OsString) -> anyhow::Result<Option<(Ma
         let file = written(&head, &shown)?;
         if let Err(error) = run(editor, &file).await {
             let typed = typed(&head, &std::fs::read(&file).unwrap_or_default()).to_vec();
-            return Err(if typed == read.text { error } else { stored_copy(file, error) });
+            return Err(if typed == read.text { error } else { stored_copy(file, error, None) });
         }
         let saved =
             std::fs::read(&file).with_context(|| format!("cannot read what was saved in {}", file.display()))?;
@@ -86,7 +91,8 @@ async fn edited(read: &SpecRead, editor: &OsString) -> anyhow::Result<Option<(Ma
             Ok(manifest) => return Ok(Some((manifest, file))),
             // Saved as it was opened: the user has no better answer to the faults.
             Err(_) if typed == shown && !first => {
-                return Err(stored_copy(file, anyhow::anyhow!("Edit cancelled, no valid changes were saved.")));
+                let error = anyhow::anyhow!("Edit cancelled, no valid changes were saved.");
+                return Err(stored_copy(file, error, None));
             }
             Err(found) => (shown, faults, first) = (typed, Some(found), false),
         }
@@ -179,10 +185,18 @@ async fn write(store: &Store, read: &SpecRead, manifest: &Manifest) -> anyhow::R
     .await
 }
 
-/// The error, and where what the user typed is kept.
-fn stored_copy(file: TempPath, error: anyhow::Error) -> anyhow::Error {
+/// The error, and where what the user typed is kept; of a good one that could not be written, how to write it after all.
+fn stored_copy(file: TempPath, error: anyhow::Error, writable: Option<&Namespace>) -> anyhow::Error {
     match file.keep() {
-        Ok(path) => output::note(&format!("A copy of your changes has been stored to {path:?}")),
+        Ok(path) => {
+            output::note(&format!("A copy of your changes has been stored to {path:?}"));
+            if let Some(namespace) = writable {
+                let path = path.display();
+                output::note(&format!(
+                    "hint: `maasctl diff -n {namespace} -f {path}` shows what it would change now, `maasctl apply -n {namespace} -f {path}` writes it"
+                ));
+            }
+        }
         Err(lost) => output::note(&format!("your changes could not be kept: {lost}")),
     }
     error

@@ -46,7 +46,7 @@ pub(crate) async fn events(settings: &Settings, args: Events) -> anyhow::Result<
         }
         return Ok(ExitCode::SUCCESS);
     }
-    output::data(&print(found, &query, &look)?)?;
+    output::data(&print(found, &query.targets, &look)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

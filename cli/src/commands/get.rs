@@ -7,6 +7,7 @@ use maas_crd::{Name, Namespace};
 use maas_store::{Node, Store, get_spec};
 use serde_json::Value;
 
+use super::chosen::{declared, queries};
 use super::connection::{Part, load_paths, open};
 use super::missing::{hint, no_sync, not_found};
 use super::watch_rows::watch;
@@ -39,18 +40,9 @@ pub(crate) struct Look {
 
 /// `get KIND [NAME...]`.
 pub(crate) async fn get(settings: &Settings, args: Get) -> anyhow::Result<ExitCode> {
-    let targets = targets(&args.words)?;
+    let queries = asked(settings, &args)?;
     let watched = args.watch || args.watch_only;
-    let named = targets.iter().any(|target| !target.names.is_empty());
-    if named && !(args.selector.is_empty() && args.field_selector.is_empty()) {
-        bail!("name cannot be provided when a selector is specified: give one of them");
-    }
-    if named && args.all_namespaces {
-        bail!("a resource cannot be retrieved by name across all namespaces: give -n, or no name");
-    }
-    if watched && targets.len() > 1 {
-        bail!("you may only specify a single resource type with --watch");
-    }
+    let named = queries.iter().flat_map(|query| &query.targets).any(|target| !target.names.is_empty());
     if args.output_watch_events && !watched {
         bail!("--output-watch-events option can only be used with --watch or --watch-only");
     }
@@ -64,37 +56,82 @@ pub(crate) async fn get(settings: &Settings, args: Get) -> anyhow::Result<ExitCo
         label_columns: args.label_columns,
         sort_by: args.sort_by,
         events: args.output_watch_events,
-        namespace: args.all_namespaces,
-    };
-    let query = Query {
-        namespace: (!args.all_namespaces).then(|| settings.namespace()),
-        targets,
-        selector: args.selector,
-        fields: args.field_selector,
-        labels_shown: look.labels || !look.label_columns.is_empty(),
-        ..Query::default()
+        // Files may declare one name in several.
+        namespace: args.all_namespaces || queries.len() > 1,
     };
     let store = open(settings).await?;
     if watched {
-        return watch(&store, &query, &look, args.watch_only).await;
+        return match queries.as_slice() {
+            [query] if query.targets.len() == 1 => watch(&store, query, &look, args.watch_only).await,
+            [_] => bail!("you may only specify a single resource type with --watch"),
+            _ => bail!("the files declare deployments of several namespaces: watch one at a time, or all with -A"),
+        };
     }
-    let found = read(&store, &query).await?;
-    let missing = if args.ignore_not_found { Vec::new() } else { missing(&store, &query, &found).await? };
+    let (mut found, mut said) = (Vec::new(), Vec::new());
+    for query in &queries {
+        let of_query = read(&store, query).await?;
+        if !args.ignore_not_found {
+            said.extend(missing(&store, query, &of_query).await?);
+        }
+        found.extend(of_query);
+    }
+    let targets = whole(&queries);
     let tabled = matches!(look.format, None | Some(Format::Wide));
     if found.is_empty() && tabled {
-        if missing.is_empty() && !(args.ignore_not_found && named) {
-            output::note(&match &query.namespace {
-                Some(namespace) => format!("No resources found in {namespace} namespace."),
-                None => "No resources found".to_owned(),
+        if said.is_empty() && !(args.ignore_not_found && named) {
+            output::note(&match args.all_namespaces {
+                false => format!("No resources found in {} namespace.", settings.namespace()),
+                true => "No resources found".to_owned(),
             });
         }
     } else if !found.is_empty() || !named {
-        output::data(&print(found, &query, &look)?)?;
+        output::data(&print(found, &targets, &look)?)?;
     }
-    for words in &missing {
+    for words in &said {
         output::note(words);
     }
-    Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if said.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is asked for: what files declare, what is named, or what is selected.
+fn asked(settings: &Settings, args: &Get) -> anyhow::Result<Vec<Query>> {
+    let selected = !(args.selector.is_empty() && args.field_selector.is_empty());
+    if !args.files.filename.is_empty() {
+        if selected || args.all_namespaces {
+            bail!("--filename names deployments itself: leave selectors and --all-namespaces out");
+        }
+        let labels_shown = args.show_labels || !args.label_columns.is_empty();
+        let queries = queries(declared(settings, &args.words, &args.files)?);
+        return Ok(queries.into_iter().map(|query| Query { labels_shown, ..query }).collect());
+    }
+    let targets = targets(&args.words)?;
+    let named = targets.iter().any(|target| !target.names.is_empty());
+    if named && selected {
+        bail!("name cannot be provided when a selector is specified: give one of them");
+    }
+    if named && args.all_namespaces {
+        bail!("a resource cannot be retrieved by name across all namespaces: give -n, or no name");
+    }
+    Ok(vec![Query {
+        namespace: (!args.all_namespaces).then(|| settings.namespace()),
+        targets,
+        selector: args.selector.clone(),
+        fields: args.field_selector.clone(),
+        labels_shown: args.show_labels || !args.label_columns.is_empty(),
+        ..Query::default()
+    }])
+}
+
+/// The targets of all queries, as one list is printed of them.
+fn whole(queries: &[Query]) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for target in queries.iter().flat_map(|query| &query.targets) {
+        match targets.iter_mut().find(|known| known.kind == target.kind) {
+            Some(known) => known.names.extend(target.names.iter().cloned()),
+            None => targets.push(target.clone()),
+        }
+    }
+    targets
 }
 
 /// The parts of the tree that a query needs.
@@ -162,7 +199,7 @@ pub(crate) async fn missing(store: &Store, query: &Query, found: &[Found]) -> an
                 continue;
             }
             if *kind == Kind::Sync {
-                said.push(no_sync(namespace, word));
+                said.push(no_sync(store, namespace, word).await);
                 continue;
             }
             let deployment = deployment_part(word);
@@ -189,16 +226,16 @@ pub(crate) async fn missing(store: &Store, query: &Query, found: &[Found]) -> an
 }
 
 /// Everything that was found, in the form that was asked for.
-pub(crate) fn print(mut found: Vec<Found>, query: &Query, look: &Look) -> anyhow::Result<String> {
+pub(crate) fn print(mut found: Vec<Found>, targets: &[Target], look: &Look) -> anyhow::Result<String> {
     if let Some(path) = &look.sort_by {
         found = sorted(found, path)?;
     }
     // By its own name, not by its deployment's, which names any number.
-    let named = |one: &Found| query.targets.iter().all(|target| target.names == [one.resource.name()]);
-    let alone = query.targets.len() == 1 && found.iter().all(named);
+    let named = |one: &Found| targets.iter().all(|target| target.names == [one.resource.name()]);
+    let alone = targets.len() == 1 && found.iter().all(named);
     let whole = |found: &[Found]| object::listed(found.iter().map(|one| one.resource.object()).collect(), alone);
     Ok(match &look.format {
-        None | Some(Format::Wide) => tables(&found, query, look),
+        None | Some(Format::Wide) => tables(&found, targets, look),
         Some(Format::Name) => found.iter().map(|one| format!("{}\n", one.resource.reference())).collect(),
         Some(Format::Json) => object::json(&whole(&found))?,
         Some(Format::Yaml) => object::yaml(&whole(&found))?,
@@ -245,11 +282,11 @@ fn sorted(found: Vec<Found>, path: &Path) -> anyhow::Result<Vec<Found>> {
 }
 
 /// One table a kind, an empty line between.
-fn tables(found: &[Found], query: &Query, look: &Look) -> String {
-    let several = query.targets.len() > 1;
+fn tables(found: &[Found], targets: &[Target], look: &Look) -> String {
+    let several = targets.len() > 1;
     let now = output::now_ms();
     let mut tables = Vec::new();
-    for target in &query.targets {
+    for target in targets {
         let mut table = Table::new(header(target.kind, look));
         for one in found.iter().filter(|one| one.resource.kind() == target.kind) {
             table.push(row(one, look, several, None, now));

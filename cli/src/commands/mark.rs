@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use maas_crd::{Edit, Manifest};
 
-use super::change::{Teller, change, edited, targets};
+use super::change::{Teller, change, each, edited};
+use super::chosen::Chosen;
 use super::connection::open;
 use crate::args::Mark;
 use crate::label::{Pair, check_key, check_value, split};
@@ -58,11 +59,12 @@ pub(crate) async fn mark(settings: &Settings, args: Mark, notes: Notes) -> anyho
         bail!("at least one {one} update is required: KEY=VALUE to set it, KEY- to take it out");
     }
     let edits: Vec<Edit<'_>> = pairs.iter().map(|pair| notes.edit(pair)).collect();
-    let (store, namespace) = (open(settings).await?, settings.namespace());
-    let targets = targets(&store, settings, &names, &args.which, verb).await?;
-    let mut teller = Teller::new(&args.how);
-    for name in &targets {
-        let done = change(&store, &namespace, name, args.how.rehearsal.dry_run, |stored| {
+    let chosen = Chosen::read(settings, &names, &args.which, verb)?;
+    let store = open(settings).await?;
+    let places = chosen.find(&store, verb).await?;
+    let (alone, mut teller) = (places.len() == 1, Teller::new(&args.how));
+    each(&store, &places, &mut teller, async |teller, namespace, name| {
+        let done = change(&store, namespace, name, args.how.rehearsal.dry_run, |stored| {
             if !args.overwrite {
                 refuse_overwriting(notes.of(stored), &pairs)?;
             }
@@ -73,16 +75,17 @@ pub(crate) async fn mark(settings: &Settings, args: Mark, notes: Notes) -> anyho
             teller.tell(Some(&store), &done, said(notes, &pairs, done.differs)).await?;
         }
         if args.list {
-            if targets.len() > 1 {
+            if !alone {
                 teller.data(&format!("Listing {one}s for modeldeployment.maas/{name}:\n"));
             }
-            let indent = if targets.len() > 1 { " " } else { "" };
+            let indent = if alone { "" } else { " " };
             let lines = notes.of(&done.manifest).iter().map(|(key, value)| format!("{indent}{key}={value}\n"));
             teller.data(&lines.collect::<String>());
         }
-    }
-    teller.end(targets.len() == 1)?;
-    Ok(ExitCode::SUCCESS)
+        Ok(())
+    })
+    .await?;
+    teller.end(alone)
 }
 
 fn said(notes: Notes, pairs: &[Pair], differs: bool) -> &'static str {

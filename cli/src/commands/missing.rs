@@ -3,6 +3,7 @@
 use maas_crd::{Name, Namespace};
 use maas_store::{Node, Store, get_spec};
 
+use super::connection::Part;
 use crate::reference::Kind;
 
 /// Namespaces that are looked into for a name.
@@ -13,9 +14,19 @@ pub(crate) fn not_found(kind: Kind, name: &str) -> String {
     format!("Error from server (NotFound): {} {name:?} not found", kind.grouped())
 }
 
-/// A sync that is not there, and what to do about it.
-pub(crate) fn no_sync(namespace: &Namespace, name: &str) -> String {
-    format!("{}\nhint: maasctl get syncs -n {namespace} lists what there is", not_found(Kind::Sync, name))
+/// A sync that is not there, and what to do about it. A look that fails is no hint.
+pub(crate) async fn no_sync(store: &Store, namespace: &Namespace, name: &str) -> String {
+    let names = sync_names(store, namespace).await.unwrap_or_default();
+    let hint = match nearest(name, &names) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("maasctl get syncs -n {namespace} lists what there is"),
+    };
+    format!("{}\nhint: {hint}", not_found(Kind::Sync, name))
+}
+
+/// The names of every sync of a namespace.
+pub(crate) async fn sync_names(store: &Store, namespace: &Namespace) -> anyhow::Result<Vec<String>> {
+    Ok(store.children(&Part::Syncs.path(store, Some(namespace))).await?.unwrap_or_default())
 }
 
 /// What may be meant by the name of a deployment that is not in its namespace. A look that fails is no hint.

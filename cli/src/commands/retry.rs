@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use maas_store::{
     EditError, Op, ReadError, SpecEdit, SpecRead, Store, SyncRead, SyncRecord, create_spec, delete_spec, delete_sync,
-    rehearse_spec, update_spec, update_sync,
+    rehearse_delete_sync, rehearse_spec, update_spec, update_sync,
 };
 use tokio::time::{Instant, sleep};
 
@@ -148,8 +148,9 @@ async fn rehearse(store: &Store, before: &[Op], write: &Write) -> Result<(), Edi
         Write::Create(namespace, name, text) => SpecEdit::Create { namespace, name, text: text.as_bytes() },
         Write::Update(read, text) => SpecEdit::Update { read, text: text.as_bytes() },
         Write::Delete(read) => SpecEdit::Delete { read },
-        // What is rehearsed is what files declare, and no file declares a sync.
-        Write::Sync(..) | Write::DeleteSync(_) => return Ok(()),
+        Write::DeleteSync(read) => return rehearse_delete_sync(store, read).await,
+        // No command that changes a sync's record can be tried only.
+        Write::Sync(..) => return Ok(()),
     };
     rehearse_spec(store, before, &edit).await
 }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use maas_crd::{Edit, Name, Namespace};
 use maas_store::Store;
 
-use super::change::{Changed, Teller, change, edited, targets};
+use super::change::{Changed, Teller, change, each, edited};
+use super::chosen::Chosen;
 use super::connection::{open, warn_without_operator};
 use crate::args::{DryRun, Restart};
 use crate::settings::Settings;
@@ -36,17 +37,18 @@ async fn restart_at(
 
 /// `rollout restart NAME...`: a template that says another time is another revision.
 pub(crate) async fn restart(settings: &Settings, args: Restart) -> anyhow::Result<ExitCode> {
-    let (store, namespace) = (open(settings).await?, settings.namespace());
-    let names = targets(&store, settings, &args.names, &args.which, "restart").await?;
-    let now = now();
-    let mut teller = Teller::new(&args.how);
-    for name in &names {
-        let done = restart_at(&store, &namespace, name, &now, args.how.rehearsal.dry_run).await?;
-        teller.tell(Some(&store), &done, "restarted").await?;
-    }
-    teller.end(names.len() == 1)?;
-    if !args.how.rehearsal.dry_run.is_dry() {
+    let chosen = Chosen::read(settings, &args.names, &args.which, "restart")?;
+    let store = open(settings).await?;
+    let places = chosen.find(&store, "restart").await?;
+    let (now, dry_run, mut teller) = (now(), args.how.rehearsal.dry_run, Teller::new(&args.how));
+    let restarted = each(&store, &places, &mut teller, async |teller, namespace, name| {
+        let done = restart_at(&store, namespace, name, &now, dry_run).await?;
+        teller.tell(Some(&store), &done, "restarted").await
+    });
+    let restarted = !restarted.await?.is_empty();
+    let told = teller.end(places.len() == 1);
+    if restarted && !dry_run.is_dry() {
         warn_without_operator(&store).await?;
     }
-    Ok(ExitCode::SUCCESS)
+    told
 }

@@ -8,7 +8,8 @@ use maas_store::{Store, get_spec};
 use tokio::time::Instant;
 
 use super::NotFound;
-use super::change::{Changed, Teller, change, edited, stored, targets};
+use super::change::{Changed, Teller, change, each, edited, stored};
+use super::chosen::Chosen;
 use super::connection::{open, warn_without_operator};
 use super::retry::{Decided, Write, carry_out};
 use super::wait::{require_operator, until_ready};
@@ -16,37 +17,34 @@ use crate::args::{DryRun, Scale};
 use crate::edit::EditId;
 use crate::settings::Settings;
 
-/// Every name is tried for existence before any is changed.
+/// `scale NAME... --replicas N`.
 pub(crate) async fn scale(settings: &Settings, args: Scale) -> anyhow::Result<ExitCode> {
     let Some(replicas) = u32::try_from(args.replicas).ok().filter(|replicas| *replicas <= REPLICAS_LIMIT) else {
         bail!("--replicas {}: expected a whole number from 0 to {REPLICAS_LIMIT}", args.replicas);
     };
-    let (store, namespace) = (open(settings).await?, settings.namespace());
-    let names = targets(&store, settings, &args.names, &args.which, "scale").await?;
-    let mut teller = Teller::new(&args.how);
-    for name in &names {
+    let chosen = Chosen::read(settings, &args.names, &args.which, "scale")?;
+    let store = open(settings).await?;
+    let places = chosen.find(&store, "scale").await?;
+    let (dry_run, mut teller) = (args.how.rehearsal.dry_run, Teller::new(&args.how));
+    let scaled = each(&store, &places, &mut teller, async |teller, namespace, name| {
         let done = match args.current_replicas {
-            None => set_to(&store, &namespace, name, replicas, args.how.rehearsal.dry_run).await?,
-            Some(current) => {
-                set_from(&store, &namespace, name, (current, replicas), args.how.rehearsal.dry_run).await?
-            }
+            None => set_to(&store, namespace, name, replicas, dry_run).await?,
+            Some(current) => set_from(&store, namespace, name, (current, replicas), dry_run).await?,
         };
-        teller.tell(Some(&store), &done, "scaled").await?;
-    }
-    let told = teller.end(names.len() == 1);
-    if args.how.rehearsal.dry_run.is_dry() {
-        return told.map(|()| ExitCode::SUCCESS);
+        teller.tell(Some(&store), &done, "scaled").await
+    });
+    let scaled = scaled.await?;
+    let told = teller.end(places.len() == 1);
+    if dry_run.is_dry() || scaled.is_empty() {
+        return told;
     }
     if args.wait {
         require_operator(&store).await?;
-        let deadline = Instant::now() + args.timeout;
-        for name in &names {
-            until_ready(&store, &namespace, name, deadline).await?;
-        }
+        until_ready(&store, scaled, Instant::now() + args.timeout).await?;
     } else {
         warn_without_operator(&store).await?;
     }
-    told.map(|()| ExitCode::SUCCESS)
+    told
 }
 
 /// Sets one deployment's number, whatever it was.

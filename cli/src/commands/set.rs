@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use maas_crd::{Edit, Memory, REPLICAS_LIMIT, VCORES_LIMIT};
 
-use super::change::{Teller, change, edited, stored, targets};
+use super::change::{Teller, change, each, edited, stored};
+use super::chosen::Chosen;
 use super::connection::{open, warn_without_operator};
 use crate::args::{How, Set, SetEnv, Which};
 use crate::label::{Pair, split};
-use crate::output;
 use crate::settings::Settings;
 
 /// `set FIELD NAME... VALUE`.
@@ -28,7 +28,7 @@ pub(crate) async fn set(settings: &Settings, args: Set) -> anyhow::Result<ExitCo
     };
     let (words, which) = value;
     let Some((value, names)) = words.split_last() else { bail!("the value is missing") };
-    if names.is_empty() && !which.all && which.selector.is_none() {
+    if names.is_empty() && !which.all && which.selector.is_none() && which.files.filename.is_empty() {
         bail!("expected NAME... VALUE: `maasctl set {field} dga-1.0 {}`", example(field));
     }
     let number = |most: u32, least: u32| {
@@ -68,35 +68,41 @@ async fn edit(
     edits: &[Edit<'_>],
     word: &str,
 ) -> anyhow::Result<ExitCode> {
-    let (store, namespace) = (open(settings).await?, settings.namespace());
-    let names = targets(&store, settings, words.names, words.which, "set").await?;
-    let (mut teller, mut changed) = (Teller::new(how), false);
-    for name in &names {
-        let done = change(&store, &namespace, name, how.rehearsal.dry_run, |stored| edited(stored, edits)).await?;
+    let chosen = Chosen::read(settings, words.names, words.which, "set")?;
+    let store = open(settings).await?;
+    let places = chosen.find(&store, "set").await?;
+    let (dry_run, mut teller, mut changed) = (how.rehearsal.dry_run, Teller::new(how), false);
+    each(&store, &places, &mut teller, async |teller, namespace, name| {
+        let done = change(&store, namespace, name, dry_run, |stored| edited(stored, edits)).await?;
         changed |= done.differs;
-        teller.tell(Some(&store), &done, if done.differs { word } else { "unchanged" }).await?;
-    }
-    teller.end(names.len() == 1)?;
-    if changed && !how.rehearsal.dry_run.is_dry() {
+        teller.tell(Some(&store), &done, if done.differs { word } else { "unchanged" }).await
+    })
+    .await?;
+    let told = teller.end(places.len() == 1);
+    if changed && !dry_run.is_dry() {
         warn_without_operator(&store).await?;
     }
-    Ok(ExitCode::SUCCESS)
+    told
 }
 
 async fn env(settings: &Settings, args: SetEnv) -> anyhow::Result<ExitCode> {
     let (names, pairs) = split(&args.words, "env")?;
     let edits: Vec<Edit<'_>> = pairs.iter().map(|(key, value): &Pair| Edit::Env(key, value.as_deref())).collect();
     if args.list {
-        let (store, namespace) = (open(settings).await?, settings.namespace());
-        for name in targets(&store, settings, &names, &args.which, "list").await? {
-            let read = maas_store::get_spec(&store, &namespace, &name).await?;
+        let chosen = Chosen::read(settings, &names, &args.which, "list")?;
+        let store = open(settings).await?;
+        let (places, mut teller) = (chosen.find(&store, "list").await?, Teller::new(&args.how));
+        each(&store, &places, &mut teller, async |teller, namespace, name| {
+            let read = maas_store::get_spec(&store, namespace, name).await?;
             let read = read.ok_or_else(|| super::NotFound(name.to_string()))?;
-            let text = edited(&stored(&name, &read.text)?, &edits)?;
-            let env = stored(&name, text.as_bytes())?.resource.spec.template.env;
+            let text = edited(&stored(name, &read.text)?, &edits)?;
+            let env = stored(name, text.as_bytes())?.resource.spec.template.env;
             let lines: String = env.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-            output::data(&format!("# modeldeployments {name}\n{lines}"))?;
-        }
-        return Ok(ExitCode::SUCCESS);
+            teller.data(&format!("# modeldeployments {name}\n{lines}"));
+            Ok(())
+        })
+        .await?;
+        return teller.end(false);
     }
     if edits.is_empty() {
         bail!("at least one environment variable must be provided: KEY=VALUE to set it, KEY- to take it out");

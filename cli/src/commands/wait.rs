@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use maas_crd::{Name, Namespace};
+use maas_crd::Namespace;
 use maas_store::{Node, Store};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::chosen::{Place, declared, queries};
 use super::connection::{has_leader, open};
 use super::follow::Followed;
 use super::get::paths;
@@ -16,8 +17,8 @@ use crate::args::Wait;
 use crate::awaited::Awaited;
 use crate::output;
 use crate::output::waiting::{REFRESH, Waiting};
-use crate::reference::{self, Kind, Target, targets_or_deployments};
-use crate::resource::{Query, Resource, Scope};
+use crate::reference::{Kind, Target, targets_or_deployments};
+use crate::resource::{Found, Query, Resource, Scope};
 use crate::settings::Settings;
 use crate::tree::Tree;
 
@@ -26,32 +27,44 @@ const FIRST_LOOK: Duration = Duration::from_secs(6);
 
 /// `wait NAME --for=ready`.
 pub(crate) async fn wait(settings: &Settings, args: Wait) -> anyhow::Result<ExitCode> {
-    let targets = targets_or_deployments(&args.words)?;
-    for target in &targets {
+    let queries = asked(settings, &args)?;
+    for target in queries.iter().flat_map(|query| &query.targets) {
         args.condition.check(target.kind)?;
-        let chosen = args.all || !args.selector.is_empty();
-        match target.names.is_empty() {
-            true if !chosen => bail!(
-                "resource(s) were provided, but no name was specified: give a name, --selector, or --all for all {}",
-                target.kind.plural()
-            ),
-            false if chosen => bail!("names cannot be provided when a selector or --all is specified"),
-            _ => {}
-        }
     }
-    let query = Query { namespace: Some(settings.namespace()), targets, selector: args.selector, ..Query::default() };
     let store = open(settings).await?;
     let deadline = Instant::now() + args.timeout;
-    until(&store, Progress::new(query, args.condition), deadline, |resource| {
+    until(&store, Progress::new(queries, args.condition), deadline, |resource| {
         output::data(&format!("{resource} condition met\n"))
     })
     .await?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Deployments named on the command line, checked.
-pub(crate) fn names(words: &[String]) -> anyhow::Result<Vec<Name>> {
-    reference::deployments(words)?.iter().map(|name| Ok(name.parse()?)).collect()
+/// What is waited for: what files declare, what is named, or what is selected.
+fn asked(settings: &Settings, args: &Wait) -> anyhow::Result<Vec<Query>> {
+    let chosen = args.all || !args.selector.is_empty();
+    if !args.files.filename.is_empty() {
+        if chosen || args.all_namespaces {
+            bail!("--filename names deployments itself: leave --selector, --all and --all-namespaces out");
+        }
+        return Ok(queries(declared(settings, &args.words, &args.files)?));
+    }
+    let targets = targets_or_deployments(&args.words)?;
+    for target in &targets {
+        match target.names.is_empty() {
+            true if !chosen => bail!(
+                "resource(s) were provided, but no name was specified: give a name, --selector, or --all for all {}",
+                target.kind.plural()
+            ),
+            false if chosen => bail!("names cannot be provided when a selector or --all is specified"),
+            false if args.all_namespaces => {
+                bail!("a resource cannot be retrieved by name across all namespaces: give -n, or no name")
+            }
+            _ => {}
+        }
+    }
+    let namespace = (!args.all_namespaces).then(|| settings.namespace());
+    Ok(vec![Query { namespace, targets, selector: args.selector.clone(), ..Query::default() }])
 }
 
 /// With `--wait` nobody should wait for an operator that is not there.
@@ -62,24 +75,22 @@ pub(crate) async fn require_operator(store: &Store) -> anyhow::Result<()> {
     bail!("no operator is running, so there is nothing to wait for: the edit is kept; run `maasctl service start`")
 }
 
-/// Until every instance of the newest spec is ready. The deployment need not exist yet.
+/// Until every instance of the newest spec of each is ready. A deployment need not exist yet.
 pub(crate) async fn until_ready(
     store: &Store,
-    namespace: &Namespace,
-    name: &Name,
+    of: impl IntoIterator<Item = &Place>,
     deadline: Instant,
 ) -> anyhow::Result<()> {
-    until(store, Progress::of(namespace, name, Awaited::Ready), deadline, |_| Ok(())).await
+    until(store, Progress::new(queries(of.into_iter().cloned()), Awaited::Ready), deadline, |_| Ok(())).await
 }
 
-/// Until neither spec nor status nor instances nor endpoints are left.
+/// Until neither spec nor status nor instances nor endpoints of any are left.
 pub(crate) async fn until_gone(
     store: &Store,
-    namespace: &Namespace,
-    name: &Name,
+    of: impl IntoIterator<Item = &Place>,
     deadline: Instant,
 ) -> anyhow::Result<()> {
-    until(store, Progress::of(namespace, name, Awaited::Delete), deadline, |_| Ok(())).await
+    until(store, Progress::new(queries(of.into_iter().cloned()), Awaited::Delete), deadline, |_| Ok(())).await
 }
 
 /// Until nothing is open. `met` is told of each resource as it becomes so.
@@ -128,14 +139,16 @@ async fn until(
     }
 }
 
+/// A kind, a namespace and a name.
+type Key = (Kind, Namespace, String);
+
 /// What is waited for of which resources, and which have been so: once is enough.
 struct Progress {
-    query: Query,
+    queries: Vec<Query>,
     awaited: Awaited,
-    /// By kind and name.
-    done: BTreeSet<(Kind, String)>,
+    done: BTreeSet<Key>,
     /// That were there, and how messages name them.
-    seen: BTreeMap<(Kind, String), String>,
+    seen: BTreeMap<Key, String>,
 }
 
 /// One look at the tree.
@@ -148,7 +161,7 @@ struct Look {
 /// Something that is not so yet.
 #[derive(Debug, PartialEq, Eq)]
 struct Open {
-    /// `modeldeployments/NAME`; the kind alone when nothing matches.
+    /// `modeldeployments/NAME`, and where that is not plain its namespace; the kind alone when nothing matches.
     what: String,
     lacks: String,
 }
@@ -162,36 +175,34 @@ impl std::fmt::Display for Open {
 const NONE_MATCHES: &str = "no matching resources found";
 
 impl Progress {
-    fn new(query: Query, awaited: Awaited) -> Self {
-        Self { query, awaited, done: BTreeSet::new(), seen: BTreeMap::new() }
-    }
-
-    fn of(namespace: &Namespace, name: &Name, awaited: Awaited) -> Self {
-        let target = Target { kind: Kind::ModelDeployment, names: vec![name.to_string()] };
-        Self::new(Query { namespace: Some(namespace.clone()), targets: vec![target], ..Query::default() }, awaited)
+    fn new(queries: Vec<Query>, awaited: Awaited) -> Self {
+        Self { queries, awaited, done: BTreeSet::new(), seen: BTreeMap::new() }
     }
 
     /// What is to be followed.
     fn paths(&self, store: &Store) -> Vec<String> {
-        let mut query = self.query.clone();
-        if self.awaited == Awaited::Delete {
-            // What is left of a deployment counts as it.
-            let of_deployments = query.targets.iter().filter(|target| target.kind == Kind::ModelDeployment);
-            let parts = of_deployments.map(|target| Target { kind: Kind::Instance, ..target.clone() });
-            query.targets = query.targets.iter().cloned().chain(parts).collect();
+        let mut all = vec![store.path(&Node::Leader)];
+        for query in &self.queries {
+            let mut query = query.clone();
+            if self.awaited == Awaited::Delete {
+                // What is left of a deployment counts as it.
+                let of_deployments = query.targets.iter().filter(|target| target.kind == Kind::ModelDeployment);
+                let parts = of_deployments.map(|target| Target { kind: Kind::Instance, ..target.clone() });
+                query.targets = query.targets.iter().cloned().chain(parts).collect();
+            }
+            all.extend(paths(store, &query));
         }
-        let mut paths = paths(store, &query);
-        paths.push(store.path(&Node::Leader));
-        paths
+        all
     }
 
     fn look(&mut self, tree: &Tree) -> anyhow::Result<Look> {
         let mut look = Look { met: Vec::new(), open: Vec::new() };
-        let found = self.query.find(tree, Scope::Within(self.query.namespace.as_ref()));
+        let found: Vec<Found> =
+            self.queries.iter().flat_map(|query| query.find(tree, Scope::Within(query.namespace.as_ref()))).collect();
         let mut there = BTreeSet::new();
         for one in &found {
             let resource = &one.resource;
-            let key = (resource.kind(), resource.name());
+            let key = (resource.kind(), resource.namespace().clone(), resource.name());
             there.insert(key.clone());
             self.seen.entry(key.clone()).or_insert_with(|| resource.reference());
             if self.done.contains(&key) {
@@ -202,7 +213,7 @@ impl Progress {
                     look.met.push(resource.reference());
                     self.done.insert(key);
                 }
-                Some(lacks) => look.open.push(unmet(&key, lacks)),
+                Some(lacks) => look.open.push(self.unmet(&key, lacks)),
             }
         }
         if self.awaited == Awaited::Delete {
@@ -228,36 +239,44 @@ impl Progress {
     }
 
     /// Names and sets of which nothing is there, nor was.
-    fn look_for_absent(&self, tree: &Tree, there: &BTreeSet<(Kind, String)>, look: &mut Look) {
-        for Target { kind, names } in &self.query.targets {
-            let known = |word: &str| {
-                let named = |name: &str| name == word || name.split('/').next() == Some(word);
-                there.iter().chain(&self.done).any(|(of, name)| of == kind && named(name))
-            };
-            if names.is_empty() && !there.iter().chain(&self.done).any(|(of, _)| of == kind) {
-                look.open.push(Open { what: kind.plural().to_owned(), lacks: NONE_MATCHES.to_owned() });
-            }
-            for name in names.iter().filter(|name| !known(name)) {
-                let lacks = self.with_operator(tree, "it does not exist".to_owned());
-                look.open.push(unmet(&(*kind, name.clone()), lacks));
+    fn look_for_absent(&self, tree: &Tree, there: &BTreeSet<Key>, look: &mut Look) {
+        for query in &self.queries {
+            let within = |namespace| query.namespace.as_ref().is_none_or(|of| of == namespace);
+            for Target { kind, names } in &query.targets {
+                let known = || there.iter().chain(&self.done).filter(|(of, place, _)| of == kind && within(place));
+                if names.is_empty() && known().next().is_none() {
+                    look.open.push(Open { what: kind.plural().to_owned(), lacks: NONE_MATCHES.to_owned() });
+                }
+                let Some(namespace) = &query.namespace else { continue };
+                let is_known = |word: &str| {
+                    known().any(|(.., name)| name.as_str() == word || name.split('/').next() == Some(word))
+                };
+                for name in names.iter().filter(|name| !is_known(name)) {
+                    let lacks = self.with_operator(tree, "it does not exist".to_owned());
+                    look.open.push(self.unmet(&(*kind, namespace.clone(), name.clone()), lacks));
+                }
             }
         }
     }
 
     /// What went, and what is left of it.
-    fn look_for_remains(&mut self, tree: &Tree, there: &BTreeSet<(Kind, String)>, look: &mut Look) {
-        for Target { kind, names } in &self.query.targets {
-            // Instances of a deployment are waited for one by one.
-            for name in names.iter().filter(|name| *kind == Kind::ModelDeployment || name.contains('/')) {
-                self.seen.entry((*kind, name.clone())).or_insert_with(|| format!("{}/{name}", kind.prefix()));
+    fn look_for_remains(&mut self, tree: &Tree, there: &BTreeSet<Key>, look: &mut Look) {
+        for query in &self.queries {
+            let Some(namespace) = &query.namespace else { continue };
+            for Target { kind, names } in &query.targets {
+                // Instances of a deployment are waited for one by one.
+                for name in names.iter().filter(|name| *kind == Kind::ModelDeployment || name.contains('/')) {
+                    let key = (*kind, namespace.clone(), name.clone());
+                    self.seen.entry(key).or_insert_with(|| format!("{}/{name}", kind.prefix()));
+                }
             }
         }
         for (key, reference) in &self.seen {
             if there.contains(key) || self.done.contains(key) {
                 continue;
             }
-            let left = match (key.0, &self.query.namespace, key.1.parse()) {
-                (Kind::ModelDeployment, Some(namespace), Ok(name)) => tree.remains(namespace, &name),
+            let left = match (key.0, key.2.parse()) {
+                (Kind::ModelDeployment, Ok(name)) => tree.remains(&key.1, &name),
                 _ => Vec::new(),
             };
             if left.is_empty() {
@@ -265,9 +284,16 @@ impl Progress {
                 self.done.insert(key.clone());
             } else {
                 let lacks = format!("its {} are still there", left.join(" and "));
-                look.open.push(unmet(key, self.with_operator(tree, lacks)));
+                look.open.push(self.unmet(key, self.with_operator(tree, lacks)));
             }
         }
+    }
+
+    /// With the namespace where there may be several.
+    fn unmet(&self, (kind, namespace, name): &Key, lacks: String) -> Open {
+        let one = matches!(self.queries.as_slice(), [query] if query.namespace.is_some());
+        let place = if one { String::new() } else { format!(" in {namespace}") };
+        Open { what: format!("{}/{name}{place}", kind.plural()), lacks }
     }
 
     fn timed_out(&self, open: &[Open]) -> anyhow::Error {
@@ -283,8 +309,4 @@ impl Progress {
             .collect();
         anyhow!(said.join("\nerror: "))
     }
-}
-
-fn unmet((kind, name): &(Kind, String), lacks: String) -> Open {
-    Open { what: format!("{}/{name}", kind.plural()), lacks }
 }

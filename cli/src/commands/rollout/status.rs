@@ -7,9 +7,10 @@ use maas_crd::{Condition, ConditionStatus, Name, Namespace};
 use maas_store::{Node, Store};
 use tokio::time::{Instant, timeout_at};
 
-use crate::args::RolloutStatus;
+use crate::args::{How, RolloutStatus};
 use crate::commands::NotFound;
-use crate::commands::change::targets;
+use crate::commands::change::{Teller, each};
+use crate::commands::chosen::Chosen;
 use crate::commands::connection::open;
 use crate::commands::follow::Followed;
 use crate::output;
@@ -26,18 +27,22 @@ enum Step {
 
 /// `rollout status NAME...`, one after another.
 pub(crate) async fn status(settings: &Settings, args: RolloutStatus) -> anyhow::Result<ExitCode> {
-    let (store, namespace) = (open(settings).await?, settings.namespace());
+    let chosen = Chosen::read(settings, &args.names, &args.which, "watch")?;
+    let store = open(settings).await?;
+    let (places, how) = (chosen.find(&store, "watch").await?, How::done(None));
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
-    for name in targets(&store, settings, &args.names, &args.which, "watch").await? {
-        let followed = follow(&store, &namespace, &name, &args);
+    let mut teller = Teller::new(&how);
+    each(&store, &places, &mut teller, async |_, namespace, name| {
+        let followed = follow(&store, namespace, name, &args);
         match deadline {
-            None => followed.await?,
+            None => followed.await,
             Some(deadline) => {
-                timeout_at(deadline, followed).await.map_err(|_| anyhow!("timed out waiting for the condition"))??
+                timeout_at(deadline, followed).await.map_err(|_| anyhow!("timed out waiting for the condition"))?
             }
         }
-    }
-    Ok(ExitCode::SUCCESS)
+    })
+    .await?;
+    teller.end(false)
 }
 
 /// Prints each step once, until the rollout is done or can't be.

@@ -2,16 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use maas_crd::{ConditionStatus, Name, Namespace};
 use maas_store::{Store, SyncRecord, get_sync, get_sync_owner};
 use tokio::time::{Duration, Instant, sleep};
 
-use super::super::SyncNotFound;
 use super::super::connection::open;
-use super::super::retry::{Decided, Write, settle};
+use super::super::missing::{no_sync, sync_names};
+use super::super::retry::{Decided, Write, carry_out, is_unanswered};
+use super::super::tell;
 use super::record::change;
-use crate::args::{Reconcile, Syncs};
+use crate::args::{Delete, DryRun, Reconcile, Syncs};
 use crate::output;
 use crate::reference;
 use crate::settings::Settings;
@@ -31,47 +32,58 @@ pub(crate) async fn resume(settings: &Settings, args: Syncs) -> anyhow::Result<E
 async fn set_suspended(settings: &Settings, words: &[String], suspended: bool) -> anyhow::Result<ExitCode> {
     let (names, store, namespace) = (names(words)?, open(settings).await?, settings.namespace());
     let word = if suspended { "suspended" } else { "resumed" };
-    for name in names {
-        let record = change(&store, &namespace, &name, |record| record.spec.suspended = suspended).await?;
-        record.ok_or_else(|| not_found(&name))?;
-        output::data(&format!("sync.maas/{name} {word}\n"))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    each(&names, async |name| {
+        let record = change(&store, &namespace, name, |record| record.spec.suspended = suspended).await?;
+        if record.is_none() {
+            return Err(absent(&store, &namespace, name).await);
+        }
+        output::data(&format!("sync.maas/{name} {word}\n"))
+    })
+    .await
 }
 
-/// `reconcile sync NAME...`: a round now, and its outcome.
+/// `reconcile sync NAME...`: a round now, and its outcome. All are asked before any is waited for.
 pub(crate) async fn reconcile(settings: &Settings, args: Reconcile) -> anyhow::Result<ExitCode> {
     let (names, store, namespace) = (names(&args.names)?, open(settings).await?, settings.namespace());
     let deadline = Instant::now() + args.timeout;
     let mut asked = Vec::new();
-    for name in names {
-        let read = get_sync(&store, &namespace, &name).await?.ok_or_else(|| not_found(&name))?;
-        if read.record.spec.suspended {
-            bail!("sync {namespace}/{name} is suspended: `maasctl resume sync {name} -n {namespace}` first");
-        }
-        require_owner(&store, &namespace, &name).await?;
-        // Later than any request before it, also when clocks differ.
-        let mut at = output::now_ms();
-        let request = |record: &mut SyncRecord| {
-            at = at.max(record.spec.requested_at.map_or(0, |before| before + 1));
-            record.spec.requested_at = Some(at);
-        };
-        change(&store, &namespace, &name, request).await?.ok_or_else(|| not_found(&name))?;
-        asked.push((name, at));
-    }
-    let mut code = ExitCode::SUCCESS;
-    for (name, at) in asked {
-        let record = until_handled(&store, &namespace, &name, at, deadline).await?;
+    let all_asked = each(&names, async |name| {
+        asked.push((name.clone(), ask(&store, &namespace, name).await?));
+        Ok(())
+    });
+    let all_asked = all_asked.await?;
+    let all_done = each(&asked, async |(name, at)| {
+        let record = until_handled(&store, &namespace, name, *at, deadline).await?;
         let ready = record.status.condition("Ready");
         let message = ready.map_or("", |ready| ready.message.as_str());
         if ready.is_some_and(|ready| ready.status == ConditionStatus::False) {
-            output::note(&format!("error: sync {namespace}/{name}: {message}"));
-            code = ExitCode::FAILURE;
-        } else {
-            output::data(&format!("sync.maas/{name} reconciled: {message}\n"))?;
+            bail!("sync {namespace}/{name}: {message}");
         }
+        output::data(&format!("sync.maas/{name} reconciled: {message}\n"))
+    });
+    let all_done = all_done.await?;
+    Ok(if all_asked == ExitCode::SUCCESS { all_done } else { all_asked })
+}
+
+/// Asks for a round now. Gives the time that the request bears.
+async fn ask(store: &Store, namespace: &Namespace, name: &Name) -> anyhow::Result<i64> {
+    let Some(read) = get_sync(store, namespace, name).await? else {
+        return Err(absent(store, namespace, name).await);
+    };
+    if read.record.spec.suspended {
+        bail!("sync {namespace}/{name} is suspended: `maasctl resume sync {name} -n {namespace}` first");
     }
-    Ok(code)
+    require_owner(store, namespace, name).await?;
+    // Later than any request before it, also when clocks differ.
+    let mut at = output::now_ms();
+    let request = |record: &mut SyncRecord| {
+        at = at.max(record.spec.requested_at.map_or(0, |before| before + 1));
+        record.spec.requested_at = Some(at);
+    };
+    if change(store, namespace, name, request).await?.is_none() {
+        return Err(absent(store, namespace, name).await);
+    }
+    Ok(at)
 }
 
 async fn until_handled(
@@ -82,7 +94,9 @@ async fn until_handled(
     deadline: Instant,
 ) -> anyhow::Result<SyncRecord> {
     loop {
-        let read = get_sync(store, namespace, name).await?.ok_or_else(|| not_found(name))?;
+        let Some(read) = get_sync(store, namespace, name).await? else {
+            return Err(absent(store, namespace, name).await);
+        };
         if read.record.status.handled_at.is_some_and(|handled| handled >= at) {
             return Ok(read.record);
         }
@@ -103,25 +117,37 @@ async fn require_owner(store: &Store, namespace: &Namespace, name: &Name) -> any
     )
 }
 
-/// `delete sync NAME...`: the records go, and with them who runs them; what they applied stays.
-pub(crate) async fn delete(settings: &Settings, words: &[String], ignore_not_found: bool) -> anyhow::Result<ExitCode> {
-    let (names, store, namespace) = (names(words)?, open(settings).await?, settings.namespace());
-    let mut code = ExitCode::SUCCESS;
-    for name in names {
-        if remove(&store, &namespace, &name).await? {
-            output::data(&format!("sync.maas \"{name}\" deleted from {namespace} namespace\n"))?;
-        } else if !ignore_not_found {
-            output::note(&not_found(&name).to_string());
-            code = ExitCode::FAILURE;
-        }
+/// `delete sync NAME...`: the records go, and with them who runs them; what they applied stays. Nothing of a sync is left
+/// in the tree when it comes back, with or without `--wait`.
+pub(crate) async fn delete(settings: &Settings, args: &Delete, words: &[String]) -> anyhow::Result<ExitCode> {
+    if args.which.selector.is_some() || !args.which.files.filename.is_empty() {
+        bail!("syncs have no labels and stand in no file: name them, or give --all");
     }
-    Ok(code)
+    let (store, namespace) = (open(settings).await?, settings.namespace());
+    let names = match args.which.all {
+        false => names(words)?,
+        true => sync_names(&store, &namespace).await?.iter().filter_map(|name| name.parse().ok()).collect(),
+    };
+    if names.is_empty() {
+        bail!("no syncs in {namespace} namespace to delete");
+    }
+    let dry = args.how.rehearsal.dry_run;
+    each(&names, async |name| {
+        if remove(&store, &namespace, name, dry).await? {
+            return output::data(&match args.how.output {
+                Some(_) => format!("sync.maas/{name}\n"),
+                None => format!("sync.maas \"{name}\" deleted from {namespace} namespace{}\n", dry.suffix()),
+            });
+        }
+        if args.ignore_not_found { Ok(()) } else { Err(absent(&store, &namespace, name).await) }
+    })
+    .await
 }
 
 /// Whether there was one to delete.
-async fn remove(store: &Store, namespace: &Namespace, name: &Name) -> anyhow::Result<bool> {
+async fn remove(store: &Store, namespace: &Namespace, name: &Name, dry_run: DryRun) -> anyhow::Result<bool> {
     let mut seen = false;
-    settle(store, async || {
+    carry_out(store, dry_run, &[], async || {
         let Some(read) = get_sync(store, namespace, name).await? else { return Ok(Decided::done(seen)) };
         seen = true;
         Ok(Decided::after(Write::DeleteSync(read), true))
@@ -129,8 +155,24 @@ async fn remove(store: &Store, namespace: &Namespace, name: &Name) -> anyhow::Re
     .await
 }
 
-fn not_found(name: &Name) -> SyncNotFound {
-    SyncNotFound(name.to_string())
+/// One after another; one that fails is told, and the others are done all the same, unless nobody answers or reads.
+async fn each<T>(all: &[T], mut one: impl AsyncFnMut(&T) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for of in all {
+        match one(of).await {
+            Ok(()) => {}
+            Err(error) if is_unanswered(&error) || error.is::<output::StdoutClosed>() => return Err(error),
+            Err(error) => {
+                tell(&error);
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+async fn absent(store: &Store, namespace: &Namespace, name: &Name) -> anyhow::Error {
+    anyhow!(no_sync(store, namespace, name.as_str()).await)
 }
 
 fn names(words: &[String]) -> anyhow::Result<Vec<Name>> {
