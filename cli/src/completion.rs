@@ -20,6 +20,7 @@ use crate::args::{Global, Line, Shell};
 use crate::commands::{connection, explain_paths};
 use crate::contexts;
 use crate::output;
+use crate::reference::{KINDS, Kind};
 use crate::settings::Settings;
 
 /// The variable by which the shell's code asks.
@@ -69,6 +70,10 @@ fn with_names(command: Command, above: &[&str]) -> Command {
             ([_, "config", ..], "name") => names_of(arg, context_names),
             ([_, "explain"], "path") => names_of(arg, explain_paths),
             ([_, "logs"], "name") => names_of(arg, models_and_instances),
+            ([_, "get"], "words") => names_of(arg, kinds_or_names),
+            ([_, "describe" | "wait" | "delete"], "words" | "names") => names_of(arg, names_or_kinds),
+            ([_, "suspend" | "resume" | "reconcile"], "names") => names_of(arg, syncs),
+            ([_, "top"], "kind") => names_of(arg, || ["models", "instances"].map(str::to_owned).to_vec()),
             ([_, _, ..], "name" | "names" | "words") => names_of(arg, models),
             _ => arg,
         }
@@ -97,22 +102,65 @@ fn models() -> Vec<String> {
     children(|namespace| format!("specs/{}/{namespace}", maas_crd::KIND))
 }
 
-fn models_and_instances() -> Vec<String> {
-    // Once a name is typed, its instances.
-    let typed = std::env::args().next_back().unwrap_or_default();
+fn syncs() -> Vec<String> {
+    children(|namespace| format!("syncs/{namespace}"))
+}
+
+/// Kinds, and once one is typed, the names of its resources.
+fn kinds_or_names() -> Vec<String> {
+    let words = typed();
+    let Some((last, before)) = words.split_last() else { return Vec::new() };
+    if let Some((kind, name)) = last.split_once('/').filter(|(kind, _)| Kind::parse(kind).is_ok()) {
+        let names = Kind::parse(kind).map(|kind| of_kind(kind, name)).unwrap_or_default();
+        return names.into_iter().map(|name| format!("{kind}/{name}")).collect();
+    }
+    match before.iter().find_map(|word| Kind::parse(word).ok()) {
+        Some(kind) => of_kind(kind, last),
+        None => KINDS.iter().flat_map(|info| info.names()).chain(["all"]).map(str::to_owned).collect(),
+    }
+}
+
+/// As [`kinds_or_names`], where a word that is no kind names a deployment.
+fn names_or_kinds() -> Vec<String> {
+    let mut found = kinds_or_names();
+    let words = typed();
+    let before = words.split_last().map_or(&[][..], |(_, before)| before);
+    if !before.iter().any(|word| Kind::parse(word).is_ok()) {
+        found.retain(|word| word != "all");
+        found.extend(models());
+    }
+    found
+}
+
+/// The names of a kind's resources; of instances and endpoints those of a deployment once that is typed.
+fn of_kind(kind: Kind, typed: &str) -> Vec<String> {
+    let folder = match kind {
+        Kind::Sync => return syncs(),
+        Kind::Instance => "instances",
+        Kind::Endpoint => "endpoints",
+        Kind::ModelDeployment | Kind::Event => return models(),
+    };
     match typed.split_once('/') {
         Some((name, _)) => {
-            let iids = children(|namespace| format!("instances/{namespace}/{name}"));
+            let iids = children(|namespace| format!("{folder}/{namespace}/{name}"));
             iids.into_iter().map(|iid| format!("{name}/{iid}")).collect()
         }
         None => models(),
     }
 }
 
+/// The words of the line behind the program's name, the one that is being typed the last.
+fn typed() -> Vec<String> {
+    std::env::args().skip_while(|word| word != "--").skip(2).collect()
+}
+
+fn models_and_instances() -> Vec<String> {
+    of_kind(Kind::Instance, &typed().pop().unwrap_or_default())
+}
+
 /// The children of a folder of the tree that the words typed so far lead to.
 fn children(folder: impl Fn(&Namespace) -> String) -> Vec<String> {
-    let typed: Vec<String> = std::env::args().skip_while(|word| word != "--").skip(2).collect();
-    let Ok(settings) = Settings::resolve(&global(&typed)) else { return Vec::new() };
+    let Ok(settings) = Settings::resolve(&global(&typed())) else { return Vec::new() };
     let look = async {
         let store = connection::open(&settings).await.ok()?;
         let path = store.path(&maas_store::Node::Folder(folder(&settings.namespace())));

@@ -27,6 +27,7 @@ mod selector;
 mod settings;
 mod trace;
 mod tree;
+mod unlike;
 mod view;
 
 use std::ffi::OsString;
@@ -73,7 +74,7 @@ fn dispatch(words: Vec<OsString>) -> anyhow::Result<ExitCode> {
         }
         Err(help) if !help.use_stderr() => output::help(&help.render()).map(|()| ExitCode::SUCCESS),
         Err(error) => {
-            let text = with_near_verb(error).render();
+            let text = unlike::explained(with_near_verb(error)).render();
             let text = if output::color::stderr() { text.ansi().to_string() } else { text.to_string() };
             output::note(text.trim_end());
             let line = args::Line::command();

@@ -48,10 +48,15 @@ pub(crate) fn note(text: &str) {
     }
 }
 
-/// Text of others, fit for a terminal: what would steer it becomes a space, what would turn the order of letters a mark.
+/// Text of others, fit for a terminal and for one line: what would steer it becomes a space, what would turn the order of
+/// letters a mark.
 pub(crate) fn printable(text: &str) -> String {
-    let turns = |letter: char| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.replace(char::is_control, " ").replace(turns, "\u{fffd}")
+    let fit = |letter: char| match letter {
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        letter if letter.is_control() => ' ',
+        letter => letter,
+    };
+    text.chars().map(fit).collect()
 }
 
 /// Milliseconds since 1970 by this machine's clock.

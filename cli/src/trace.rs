@@ -57,7 +57,7 @@ impl Fields {
             format!("{target}: {}{}", self.message, self.more)
         };
         // What a peer said may hold anything.
-        text.replace(char::is_control, " ")
+        output::printable(&text)
     }
 }
 

@@ -222,11 +222,7 @@ fn what_one_may_not_write_is_told_and_the_rest_is_done() {
         let ran = tree.ctl_with(&[&["apply", "-f", "-"][..], words].concat(), &all);
         let done = format!("modeldeployment.maas/a configured{suffix}\nmodeldeployment.maas/c configured{suffix}\n");
         assert_eq!((ran.code, ran.stdout), (Some(1), done));
-        assert!(
-            ran.stderr.starts_with(refused) && ran.stderr.contains("this identity may not write there"),
-            "{}",
-            ran.stderr
-        );
+        assert!(ran.stderr.starts_with(refused) && ran.stderr.contains(MAY_NOT_WRITE), "{}", ran.stderr);
         assert!(ran.stderr.ends_with("error: 2 of 3 were applied, 1 failed, as said above\n"), "{}", ran.stderr);
     }
     assert!(tree.spec("b").contains("/models/b") && tree.spec("c").contains("/new/c"));
@@ -236,7 +232,73 @@ fn what_one_may_not_write_is_told_and_the_rest_is_done() {
     runtime().block_on(client.set_acl(&path, &owner, None)).unwrap();
     let ran = tree.apply(&manifest("a"));
     assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("not authorized"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&may_not_read(&path)), "{}", ran.stderr);
+}
+
+const MAY_NOT_WRITE: &str = "world:anyone, as whom ZooKeeper was asked, may not write there: let who administers it add the right w, or, to create or delete it, c or d on the node above";
+
+fn may_not_read(path: &str) -> String {
+    format!(
+        "reading {path} failed: its access control list lets world:anyone, as whom ZooKeeper was asked, not read it: let who administers it add the right r (`setAcl {path} ...,world:anyone:r` in zkCli.sh)"
+    )
+}
+
+#[test]
+fn what_is_closed_is_told_with_who_asked_and_what_to_do() {
+    let tree = Tree::new();
+    tree.apply(&["a", "b"].map(manifest).join("---\n")).ok();
+    let client = runtime().block_on(zookeeper_client::Client::connect(&tree.quorum)).unwrap();
+    let folder = format!("{}/specs/ModelDeployment/default", tree.root);
+    let path = format!("{folder}/a");
+    let set = |path: &str, anyone: Option<zookeeper_client::Permission>| {
+        let acl =
+            |permission, scheme, id| zookeeper_client::Acl::new(permission, zookeeper_client::AuthId::new(scheme, id));
+        let owner = acl(zookeeper_client::Permission::ALL, "digest", "soc:TQuu9ZVMyGg5hxXeV+YnV5OSzF4=");
+        let anyone = anyone.map(|permission| acl(permission, "world", "anyone"));
+        let list: Vec<_> = [owner].into_iter().chain(anyone).collect();
+        runtime().block_on(client.set_acl(path, &list, None)).unwrap();
+    };
+    set(&path, None);
+    // One that is closed hides no other in a list, and is told where it is asked for.
+    let listed = tree.ctl(&["get", "md", "-o", "name"]);
+    assert_eq!(listed.clone_ok(), "modeldeployment.maas/b\n");
+    let left_out =
+        format!("warning: {path} may not be read by world:anyone: left out; who administers it can add the right r\n");
+    assert_eq!(listed.stderr, left_out);
+    for words in [
+        &["get", "md", "a"][..],
+        &["describe", "a"],
+        &["label", "a", "t=1"],
+        &["scale", "a", "--replicas", "3"],
+        &["delete", "a"],
+        &["edit", "a"],
+        &["rollout", "status", "a"],
+        &["wait", "a"],
+        &["get", "md", "a", "-w"],
+    ] {
+        let refused = tree.ctl(words).failed();
+        assert!(refused.starts_with("error: ") && refused.contains(&may_not_read(&path)), "{words:?}: {refused}");
+    }
+    // Others are done beside it.
+    let ran = tree.ctl(&["label", "a", "b", "t=1"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), "modeldeployment.maas/b labeled\n"), "{ran:#?}");
+    assert!(ran.stderr.starts_with(&format!("error: modeldeployment.maas/a: {}", may_not_read(&path))), "{ran:#?}");
+    // Read, and neither written in nor added to.
+    set(&folder, Some(zookeeper_client::Permission::READ));
+    for words in [&["delete", "b"][..], &["delete", "b", "--dry-run=server"]] {
+        let refused = tree.ctl(words).failed();
+        assert!(refused.contains(MAY_NOT_WRITE), "{words:?}: {refused}");
+    }
+    let created = tree.ctl_with(&["create", "-f", "-"], &manifest("c")).failed();
+    assert!(created.contains(MAY_NOT_WRITE) && created.contains(&format!("{folder}/c")), "{created}");
+    // And nothing of it is seen.
+    set(&format!("{}/specs/ModelDeployment", tree.root), Some(zookeeper_client::Permission::CREATE));
+    for words in [&["get", "md", "-A"][..], &["get", "md", "-A", "-w"], &["wait", "md", "--all", "-A", "--for=delete"]]
+    {
+        let refused = tree.ctl(words).failed();
+        let path = format!("{}/specs/ModelDeployment", tree.root);
+        assert!(refused.contains(&may_not_read(&path)), "{words:?}: {refused}");
+    }
 }
 
 #[test]

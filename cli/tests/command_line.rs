@@ -63,6 +63,41 @@ fn a_wrong_command_line_exits_with_one() {
 }
 
 #[test]
+fn what_only_kubectl_has_is_refused_with_what_to_do() {
+    for (line, instead) in [
+        ("rollout undo dga-1.0", "`git revert` there, then `maasctl apply -f`"),
+        ("rollout history dga-1.0", "`maasctl describe` names the revisions"),
+        ("rollout pause dga-1.0", "`maasctl suspend sync NAME`"),
+        ("exec dga-1.0", "`maasctl logs` what it wrote"),
+        ("patch md dga-1.0", "`maasctl edit` any"),
+        ("config set-cluster x", "`maasctl config set-context NAME"),
+        ("config unset x", "an empty value takes a setting out"),
+        ("delete dga-1.0 --force", "`spec.terminationGracePeriod`"),
+        ("delete dga-1.0 --now", "`spec.terminationGracePeriod`"),
+        ("apply -f x --server-side", "--applyset names"),
+        ("apply -f x --field-manager=me", "--applyset names"),
+        ("apply -f x --validate=false", "every manifest is checked"),
+        ("apply -k x", "`kustomize build DIR | maasctl apply -f -`"),
+        ("get md --chunk-size=5", "a list is read whole"),
+        ("get md --raw=/x", "-o json shows the status"),
+        ("logs dga-1.0 --timestamps", "--since 5m"),
+        ("logs dga-1.0 -c model", "a container has one model"),
+        ("logs dga-1.0 --limit-bytes=5", "--tail 100"),
+        ("top models --sum", "sums what the instances of each use"),
+        ("get md --kubeconfig=x", "--context"),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let refused = maasctl(&words).failed();
+        assert!(
+            refused.contains("that is kubectl's and not maasctl's: ") && refused.contains(instead),
+            "{line}: {refused}"
+        );
+    }
+    // Which is another thing than a verb that was mistyped.
+    assert!(!maasctl(&["aply"]).failed().contains("kubectl"));
+}
+
+#[test]
 fn help_and_version_are_data() {
     assert!(maasctl(&["--help"]).ok().contains("apply"));
     assert!(maasctl(&["version"]).ok().starts_with("Client Version: v"));

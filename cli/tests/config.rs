@@ -42,6 +42,15 @@ fn contexts_are_made_chosen_shown_and_deleted_in_kubectls_words() {
     assert_eq!(config(&["get-contexts", "-o", "name"]).ok(), "prod\ntest\n");
     let view = "apiVersion: maas/v1\nkind: Config\ncurrent-context: test\ncontexts:\n- name: test\n  context:\n    zookeeper: localhost\n";
     assert_eq!(config(&["view", "--minify", "--context", "test"]).ok(), view);
+    assert_eq!(config(&["rename-context", "test", "lab"]).ok(), "Context \"test\" renamed to \"lab\".\n");
+    assert!(config(&["rename-context", "test", "x"]).failed().contains("cannot rename the context \"test\": "));
+    let taken = config(&["rename-context", "lab", "prod"]).failed();
+    assert!(taken.contains("the context \"prod\" already exists"), "{taken}");
+    // The current one stays so under its new name.
+    assert_eq!(config(&["rename-context", "prod", "p"]).ok(), "Context \"prod\" renamed to \"p\".\n");
+    assert_eq!(config(&["current-context"]).ok(), "p\n");
+    config(&["rename-context", "p", "prod"]).ok();
+    config(&["rename-context", "lab", "test"]).ok();
     let unknown = config(&["use-context", "tset"]).failed();
     assert!(unknown.contains("no context exists") && unknown.contains("did you mean \"test\"?"), "{unknown}");
     let wrong = config(&["set-context", "prod", "-z", "a:b"]).failed();

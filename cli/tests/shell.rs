@@ -67,6 +67,45 @@ fn bash_completes_commands_options_and_the_names_that_stand_in_the_tree() {
     assert_eq!(offered(&line, &[]), ["dga-1.0", "dga-2.0"]);
 }
 
+/// What is offered behind these words by the protocol that a shell's own code speaks.
+fn asked(shell: &str, words: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
+    let mut asking = command();
+    asking.env("COMPLETE", shell).arg("--").arg("maasctl").args(words).stdin(Stdio::null());
+    // zsh says which word the cursor is in; fish gives the words up to it.
+    asking.env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+    let ran = Ran::from(asking.envs(variables.iter().copied()).output().unwrap());
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{shell} {words:?}: {ran:?}");
+    // Descriptions stand behind what is offered: `:` in zsh, a tab in fish.
+    let cut = |line: &str| {
+        line.split(if shell == "fish" { '\t' } else { ':' }).next().unwrap_or_default().trim_end().to_owned()
+    };
+    ran.stdout.lines().map(cut).filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn every_shell_is_offered_kinds_and_the_names_of_each() {
+    let (tree, sync) = (Tree::new(), tempfile::tempdir().unwrap());
+    tree.apply(DGA).ok();
+    tree.plant_instance("dga-1.0", 7, "dga", "1.0", "http://node1:2");
+    std::fs::write(sync.path().join("m.yaml"), DGA).unwrap();
+    tree.ctl(&["sync", sync.path().to_str().unwrap(), "--name", "fleet", "--once"]);
+    let at = [("MAAS_ZOOKEEPER", tree.quorum.as_str()), ("MAAS_ROOT", tree.root.as_str())];
+    for shell in ["bash", "zsh", "fish"] {
+        let offered = |words: &[&str]| asked(shell, words, &at);
+        assert_eq!(offered(&["get", "inst"]), ["instances", "instance"], "{shell}");
+        assert!(offered(&["get", ""]).contains(&"endpoints".to_owned()), "{shell}");
+        assert!(!offered(&["get", ""]).contains(&"dga-1.0".to_owned()), "{shell}: a kind comes first");
+        assert_eq!(offered(&["get", "md", "d"]), ["dga-1.0"], "{shell}");
+        assert_eq!(offered(&["get", "md/dg"]), ["md/dga-1.0"], "{shell}");
+        assert_eq!(offered(&["get", "instances", "dga-1.0/"]), ["dga-1.0/3-7"], "{shell}");
+        assert_eq!(offered(&["get", "syncs", "fl"]), ["fleet"], "{shell}");
+        assert_eq!(offered(&["describe", "dg"]), ["dga-1.0"], "{shell}");
+        assert_eq!(offered(&["delete", "sync", "f"]), ["fleet"], "{shell}");
+        assert_eq!(offered(&["suspend", "sync", "f"]), ["fleet"], "{shell}");
+        assert_eq!(offered(&["top", "mod"]), ["models"], "{shell}");
+    }
+}
+
 #[test]
 fn completion_is_silent_where_nothing_answers() {
     assert_eq!(offered("maasctl describe x", &[("MAAS_ZOOKEEPER", "127.0.0.1:1")]), [""; 0]);
@@ -130,6 +169,7 @@ fn top_says_why_it_knows_nothing() {
     assert_eq!(top.code, Some(1), "{top:?}");
     assert_eq!(top.stdout, "dga-1.0/3-7   <unknown>   <unknown>   <unknown>\n");
     assert!(top.stderr.starts_with("note: dga-1.0/3-7: cannot read http://127.0.0.1:1/"), "{}", top.stderr);
+    assert!(tree.ctl(&["top", "nodes"]).failed().contains("resource type \"nodes\""));
     assert!(tree.ctl(&["top", "endpoints"]).failed().contains("maasctl top models"));
     assert!(tree.ctl(&["top", "models", "x"]).failed().starts_with("Error from server (NotFound)"));
 }

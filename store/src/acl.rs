@@ -15,6 +15,9 @@ const FRESH: Duration = Duration::from_secs(30);
 /// Lists kept; started anew rather than grown without end.
 const MOST: usize = 10_000;
 
+/// As whom ZooKeeper is asked: no session gives credentials.
+pub(crate) const IDENTITY: &str = "world:anyone";
+
 type List = Arc<Vec<zk::Acl>>;
 
 /// The lists that were read lately, by path.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::acl::IDENTITY;
+
 /// Most bytes of one request: the server's default `jute.maxbuffer` is 1 MiB, and what passes it closes the connection.
 const REQUEST_LIMIT: usize = 1_000_000;
 
@@ -144,7 +146,12 @@ impl fmt::Display for Refusal {
             Self::BadVersion => "it was changed meanwhile",
             Self::NotEmpty => "it has children",
             Self::NoChildrenForEphemerals => "its parent is ephemeral",
-            Self::NoAuth => "this identity may not write there",
+            Self::NoAuth => {
+                return write!(
+                    f,
+                    "{IDENTITY}, as whom ZooKeeper was asked, may not write there: let who administers it add the right w, or, to create or delete it, c or d on the node above (setAcl in zkCli.sh), or work in another namespace or below another root"
+                );
+            }
             Self::Other => "the server refused it",
         })
     }

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 use zk::MultiReadResult::{Children, Data, Error};
 use zookeeper_client as zk;
 
+use crate::acl::IDENTITY;
 use crate::op::Stat;
 use crate::path::Node;
 use crate::session::{ClientError, Store};
@@ -28,6 +29,11 @@ pub enum ReadError {
         #[source]
         source: ClientError,
     },
+    /// Its access control list gives this identity no right to read.
+    #[error(
+        "reading {0} failed: its access control list lets {IDENTITY}, as whom ZooKeeper was asked, not read it: let who administers it add the right r (`setAcl {0} ...,{IDENTITY}:r` in zkCli.sh), or work in another namespace or below another root"
+    )]
+    Denied(String),
     /// The deadline passed.
     #[error("reading {path} failed: ZooKeeper did not answer within {seconds:.0} s")]
     Deadline {
@@ -42,7 +48,7 @@ impl ReadError {
     /// Whether this identity may not read it: trying again can't help.
     #[must_use]
     pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Failed { source: ClientError(zk::Error::NoAuth), .. })
+        matches!(self, Self::Denied(_))
     }
 
     /// Whether nobody answered: trying again may help.
@@ -51,6 +57,7 @@ impl ReadError {
         use zk::Error::{ConnectionLoss, NoHosts, SessionExpired, SessionMoved, Throttled, Timeout};
         match self {
             Self::Deadline { .. } => true,
+            Self::Denied(_) => false,
             Self::Failed { source: ClientError(error), .. } => {
                 matches!(error, ConnectionLoss | NoHosts | SessionExpired | SessionMoved | Throttled | Timeout)
             }
@@ -60,6 +67,7 @@ impl ReadError {
     fn cause(&self) -> String {
         match self {
             Self::Failed { source, .. } => source.to_string(),
+            Self::Denied(_) => "no right to read it".to_owned(),
             Self::Deadline { seconds, .. } => format!("no answer within {seconds:.0} s"),
         }
     }
@@ -94,6 +102,7 @@ impl Store {
         let (deadline, begun) = (self.deadline(), Instant::now());
         let answer = match timeout(deadline, request).await {
             Ok(Ok(value)) => Ok(value),
+            Ok(Err(zk::Error::NoAuth)) => Err(ReadError::Denied(path.to_owned())),
             Ok(Err(source)) => Err(ReadError::Failed { path: path.to_owned(), source: ClientError(source) }),
             Err(_) => Err(ReadError::Deadline { path: path.to_owned(), seconds: deadline.as_secs_f64() }),
         };
@@ -144,7 +153,7 @@ impl Store {
                         Seen::Node(node, children) => level.extend(hold(&mut found, (node, children))),
                         Seen::Gone => {}
                         Seen::Denied(at) if at == path => {
-                            return Err(ReadError::Failed { path: at, source: ClientError(zk::Error::NoAuth) });
+                            return Err(ReadError::Denied(at));
                         }
                         Seen::Denied(at) => denied.push(at),
                     }
@@ -152,7 +161,10 @@ impl Store {
             }
         }
         if let Some(first) = denied.first() {
-            tracing::warn!("this identity may not read {first} (and {} others): left out", denied.len() - 1);
+            let others = if denied.len() > 1 { format!(" (and {} others)", denied.len() - 1) } else { String::new() };
+            tracing::warn!(
+                "{first}{others} may not be read by {IDENTITY}: left out; who administers it can add the right r"
+            );
         }
         Ok(found)
     }

@@ -46,6 +46,13 @@ pub(crate) enum Config {
         /// Its name
         name: String,
     },
+    /// Give a context another name
+    RenameContext {
+        /// Its name
+        name: String,
+        /// What it shall be called
+        new: String,
+    },
     /// Print the file's content
     View {
         /// The context that is used, alone

@@ -245,8 +245,8 @@ pub(crate) struct Delete {
     /// refused
     #[arg(long, value_enum, default_value = "background")]
     pub(crate) cascade: Cascade,
-    /// Wait until instances, endpoints and status are gone; of a sync, until nobody runs it
-    #[arg(long)]
+    /// Wait until instances, endpoints and status are gone; a sync is gone at once
+    #[arg(long, default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) wait: bool,
     /// How long to wait
     #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]

@@ -57,6 +57,27 @@ pub(crate) fn config(global: &Global, command: Config) -> anyhow::Result<ExitCod
             }
             output::data(&format!("deleted context {name} from {}\n", file.display()))?;
         }
+        Config::RenameContext { name, new } => {
+            check_name(&new)?;
+            contexts::edit(&file, |contexts| {
+                if contexts.find(&new).is_some() {
+                    bail!(
+                        "cannot rename the context {name:?}, the context {new:?} already exists in {}",
+                        file.display()
+                    );
+                }
+                let unknown = contexts.unknown(&name, &file);
+                let Some(found) = contexts.contexts.iter_mut().find(|one| one.name == name) else {
+                    bail!("cannot rename the context {name:?}: {unknown}");
+                };
+                found.name.clone_from(&new);
+                if contexts.current_context.as_deref() == Some(&name) {
+                    contexts.current_context = Some(new.clone());
+                }
+                Ok(())
+            })?;
+            output::data(&format!("Context {name:?} renamed to {new:?}.\n"))?;
+        }
         Config::View { minify } => {
             let mut contexts = contexts::read(&file)?;
             if minify {
@@ -107,12 +128,17 @@ fn list(
     output::data(&table.render(headers))
 }
 
-/// Changes the named context, or the current one, as the command line says. Its name, and what was done.
-fn set(contexts: &mut Contexts, name: Option<String>, global: &Global) -> anyhow::Result<(String, &'static str)> {
-    let name = name.or_else(|| contexts.current_context.clone()).context("current-context is not set")?;
+fn check_name(name: &str) -> anyhow::Result<()> {
     if name.is_empty() || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
         bail!("context {name:?}: a name has no spaces and is not empty");
     }
+    Ok(())
+}
+
+/// Changes the named context, or the current one, as the command line says. Its name, and what was done.
+fn set(contexts: &mut Contexts, name: Option<String>, global: &Global) -> anyhow::Result<(String, &'static str)> {
+    let name = name.or_else(|| contexts.current_context.clone()).context("current-context is not set")?;
+    check_name(&name)?;
     let before = contexts.find(&name).cloned();
     let kept = before.clone().unwrap_or_default();
     let context = Context {

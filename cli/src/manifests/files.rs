@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Source;
+use crate::output::printable;
 
 /// One input may hold many documents; beyond this it is no manifest.
 const FILE_LIMIT: u64 = 8 * 1024 * 1024;
@@ -186,7 +187,7 @@ fn is_manifest(path: &Path) -> bool {
 
 /// A path as messages show it, with nothing that a terminal obeys.
 fn shown(path: &Path) -> String {
-    path.display().to_string().replace(char::is_control, "?")
+    printable(&path.display().to_string())
 }
 
 fn unread(error: &std::io::Error) -> String {

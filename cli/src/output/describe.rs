@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maas_store::Exit;
 
 use super::object::rfc1123;
+use super::printable;
 use super::rows::{Happened, kind, lacks, restarts, seen, state};
 use super::table::Table;
 use crate::tree::{Deployment, Instance};
@@ -22,7 +23,7 @@ pub(super) struct Page(pub(super) String);
 
 impl Page {
     pub(super) fn line(&mut self, label: &str, value: &str) {
-        self.0.push_str(&format!("{:<WIDTH$} {}\n", format!("{label}:"), value.replace(char::is_control, " ")));
+        self.0.push_str(&format!("{:<WIDTH$} {}\n", format!("{label}:"), printable(value)));
     }
 
     /// One value a line, below one another.
@@ -30,7 +31,7 @@ impl Page {
         let mut label = label;
         for value in values {
             if label.is_empty() {
-                self.0.push_str(&format!("{:<WIDTH$} {}\n", "", value.replace(char::is_control, " ")));
+                self.0.push_str(&format!("{:<WIDTH$} {}\n", "", printable(&value)));
             } else {
                 self.line(label, &value);
             }
@@ -58,7 +59,7 @@ impl Page {
         }
         self.0.push_str(&format!("{title}:\n"));
         for line in text.lines() {
-            self.0.push_str(&format!("  {}\n", line.replace(char::is_control, " ")));
+            self.0.push_str(&format!("  {}\n", printable(line)));
         }
     }
 }

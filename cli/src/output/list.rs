@@ -3,6 +3,8 @@
 use maas_crd::ModelVersion;
 use maas_store::Endpoint;
 
+use super::printable;
+
 /// `Model <name> @ <version>`, then each endpoint and its functions; sorted by name, then version as people count,
 /// then URL. `model` and `version` keep only what equals them.
 pub(crate) fn list(mut endpoints: Vec<Endpoint>, model: Option<&str>, version: Option<&str>) -> String {
@@ -26,11 +28,6 @@ pub(crate) fn list(mut endpoints: Vec<Endpoint>, model: Option<&str>, version: O
         }
     }
     text
-}
-
-/// What a model announces cannot break its line, nor reach the terminal as a command.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "?")
 }
 
 fn by_version(a: &str, b: &str) -> std::cmp::Ordering {

@@ -1,5 +1,7 @@
 //! Tables as kubectl prints them: left-aligned columns, three spaces between, none after the last.
 
+use super::printable;
+
 /// A table under construction; rows are padded or cut to the header's length.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -14,13 +16,13 @@ pub(crate) struct Widths(Vec<usize>);
 impl Table {
     /// An empty table with these columns.
     pub(crate) fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
-        Self { header: header.into_iter().map(|name| printable(name.into())).collect(), rows: Vec::new() }
+        Self { header: header.into_iter().map(|name| printable(&name.into())).collect(), rows: Vec::new() }
     }
 
     /// Adds a row; line breaks and control characters in a cell become spaces.
     pub(crate) fn push(&mut self, mut cells: Vec<String>) {
         cells.resize(self.header.len(), String::new());
-        self.rows.push(cells.into_iter().map(printable).collect());
+        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
     }
 
     /// Whether there is no row.
@@ -53,10 +55,6 @@ impl Table {
     }
 }
 
-fn printable(cell: String) -> String {
-    if cell.chars().any(char::is_control) { cell.replace(char::is_control, " ") } else { cell }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +84,6 @@ mod tests {
     #[test]
     fn a_cell_cannot_break_its_line() {
         assert_eq!(table(&[["one\ntwo\u{1b}[31m", "", ""]]).render(false), "one two [31m\n");
+        assert_eq!(table(&[["a\u{202e}b", "", ""]]).render(false), "a\u{fffd}b\n");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::age::human;
-use super::note;
+use super::{note, printable};
 
 /// How often the line is to be refreshed on a terminal.
 pub(crate) const REFRESH: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ impl Waiting {
 
     /// Shows what is waited for and what it lacks.
     pub(crate) fn show(&mut self, what: &str) {
-        let what = what.replace(char::is_control, " ");
+        let what = printable(what);
         let waited = human(self.since.elapsed().as_secs());
         if self.terminal {
             // No longer than the terminal is wide: it does not wrap meanwhile.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::output::printable;
+
 /// How bad a finding is, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -137,11 +139,11 @@ pub(super) fn table(findings: &[Finding]) -> String {
                 "  {:<8} {:<width$}  {}\n",
                 finding.severity.word(),
                 finding.id,
-                line(&finding.seen)
+                printable(&finding.seen)
             ));
             for (label, words) in [("change", &finding.change), ("why", &finding.why)] {
                 if let Some(words) = words {
-                    text.push_str(&format!("             {label:<7} {}\n", line(words)));
+                    text.push_str(&format!("             {label:<7} {}\n", printable(words)));
                 }
             }
         }
@@ -161,11 +163,6 @@ fn count(findings: &[Finding]) -> String {
         of(Severity::Error),
         of(Severity::Skipped)
     )
-}
-
-/// What a daemon said can't break its line, nor play with the terminal.
-fn line(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }
 
 /// `1` for errors; `3` for warnings where those count; `0` else.
