@@ -50,7 +50,7 @@ const VERBS: [(&[&str], &str); 13] = [
 ];
 
 /// Options of any verb, and what to do instead.
-const OPTIONS: [(&[&str], &str); 12] = [
+const OPTIONS: [(&[&str], &str); 11] = [
     (
         &["--force", "--grace-period", "--now"],
         "nothing is done by force: `spec.terminationGracePeriod` says how long a model has to end, and conflicts are met by reading again",
@@ -63,7 +63,6 @@ const OPTIONS: [(&[&str], &str); 12] = [
     (&["-k", "--kustomize"], "`kustomize build DIR | maasctl apply -f -`"),
     (&["--chunk-size"], "a list is read whole, by few requests: leave it out"),
     (&["--raw", "--subresource"], "there is no API server: -o json shows the status with the rest"),
-    (&["--timestamps", "--since-time"], "lines bear no time of their own: --since 5m goes by the runner's"),
     (&["--limit-bytes"], "--tail 100 bounds what is printed"),
     (&["-c", "--container", "--containers", "--all-containers"], "a container has one model: leave it out"),
     (&["--sum"], "`maasctl top models` sums what the instances of each use"),

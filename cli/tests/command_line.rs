@@ -80,7 +80,6 @@ fn what_only_kubectl_has_is_refused_with_what_to_do() {
         ("apply -k x", "`kustomize build DIR | maasctl apply -f -`"),
         ("get md --chunk-size=5", "a list is read whole"),
         ("get md --raw=/x", "-o json shows the status"),
-        ("logs dga-1.0 --timestamps", "--since 5m"),
         ("logs dga-1.0 -c model", "a container has one model"),
         ("logs dga-1.0 --limit-bytes=5", "--tail 100"),
         ("top models --sum", "sums what the instances of each use"),
