@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use maas_e2e::Cluster;
-use support::{Maas, RUNNER, kill, manifest, until};
+use support::{Maas, RUNNER, epoch, kill, manifest, until};
 
 /// Calls every endpoint, each call on a connection of its own, about 200 times a second, until it is ended.
 struct Caller {
@@ -55,14 +55,6 @@ impl Caller {
 fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
-}
-
-fn epoch(maas: &Maas) -> Option<u32> {
-    let said = maas.ctl(&["service", "status"]);
-    let ready = said.out.lines().any(|l| l.starts_with("Ready:") && l.ends_with("true"));
-    let line = said.out.lines().find(|l| l.starts_with("Leader:"))?.to_owned();
-    let number = line.split("(epoch ").nth(1)?.split(',').next()?.parse().ok()?;
-    ready.then_some(number)
 }
 
 fn containers(maas: &Maas) -> BTreeSet<String> {

@@ -187,6 +187,15 @@ impl Maas {
     }
 }
 
+/// The living operator's epoch; none while no operator is ready.
+pub fn epoch(maas: &Maas) -> Option<u32> {
+    let said = maas.ctl(&["service", "status"]);
+    let ready = said.out.lines().any(|l| l.starts_with("Ready:") && l.ends_with("true"));
+    let line = said.out.lines().find(|l| l.starts_with("Leader:"))?.to_owned();
+    let number = line.split("(epoch ").nth(1)?.split(',').next()?.parse().ok()?;
+    ready.then_some(number)
+}
+
 /// A word that was not used before.
 pub fn fresh() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
