@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use maas_client::{Client, Wanted};
+use maas_client::{Client, Options, Wanted};
+use maas_store::Config;
 use serde_json::json;
 use support::{Bed, LONG, Manner, model};
 
@@ -122,4 +123,54 @@ async fn calls_do_not_fail_while_instances_come_and_go() {
     }
     assert!(calls > 0);
     assert_eq!(bed.client.metrics().failed, 0);
+}
+
+#[tokio::test]
+async fn what_never_ends_ends_with_the_call_and_no_call_goes_where_an_answer_sends_it() {
+    let bed = Bed::make(LONG).await;
+    for (number, (manner, says)) in (0..).zip([
+        (Manner::EndlessHead, "could not be asked"),
+        (Manner::Endless, "gave no usable answer: it is longer than 10000 bytes"),
+        (Manner::Mute, "could not be asked"),
+        (Manner::Binary, "could not be asked"),
+    ]) {
+        let name = format!("e{number}");
+        let bad = model(manner).await;
+        bed.publish(&name, "1.0", 1, &bad.url).await;
+        let error = bed.get(&name).await.unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains(&bad.url), "{manner:?}: {error}");
+        assert!(error.len() < 1_000 && !error.contains(char::is_control), "{error}");
+    }
+    // No read takes long, and yet the call ends.
+    let bad = model(Manner::Dripping).await;
+    bed.publish("drips", "1.0", 1, &bad.url).await;
+    let options = Options { deadline: Duration::from_secs(2), ..Options::default() };
+    let hasty = Client::open(Config::new(bed.cluster.quorum()), options).await.unwrap();
+    let error = hasty.apply(Wanted::newest("drips"), "apply", &[]).await.unwrap_err().to_string();
+    assert!(error.contains("did not answer within 2000 ms"), "{error}");
+    // What is published may be anything.
+    for (number, (url, says)) in (0..).zip([
+        ("https://127.0.0.1:1", "only http is supported"),
+        ("file:///etc/passwd", "only http is supported"),
+        ("http://", "cannot be called"),
+        ("no url", "cannot be called"),
+    ]) {
+        let name = format!("u{number}");
+        bed.publish(&name, "1.0", 1, url).await;
+        let error = bed.get(&name).await.unwrap_err().to_string();
+        assert!(error.contains(says), "{url}: {error}");
+        let good = model(Manner::Good).await;
+        bed.publish(&name, "1.0", 2, &good.url).await;
+        for _ in 0..5 {
+            bed.get(&name).await.unwrap();
+        }
+    }
+    // Another host is not asked, whoever names it.
+    let other = model(Manner::Good).await;
+    let place = format!("location: {}/apply\r\n", other.url);
+    let sends = model(Manner::Sending(Box::leak(place.into_boxed_str()))).await;
+    bed.publish("sends", "1.0", 1, &sends.url).await;
+    let error = bed.get("sends").await.unwrap_err().to_string();
+    assert!(error.contains("answered 302"), "{error}");
+    assert_eq!((sends.asked.load(Ordering::SeqCst), other.asked.load(Ordering::SeqCst)), (1, 0));
 }

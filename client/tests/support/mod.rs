@@ -10,7 +10,7 @@ use maas_client::{CallError, Client, Options, Wanted};
 use maas_e2e::Cluster;
 use maas_store::{Config, Endpoint, Op, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// More than any call takes on a busy machine.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -26,9 +26,21 @@ pub enum Manner {
     Failing,
     Half,
     Elsewhere,
+    /// Names this place in its stead.
+    Sending(&'static str),
     Refusing,
     /// Answers when so many have asked.
     Meeting(usize),
+    /// Never ends its head.
+    EndlessHead,
+    /// Never ends its answer, and says no length.
+    Endless,
+    /// A byte now and then, so that no read takes long.
+    Dripping,
+    /// Closes without a word.
+    Mute,
+    /// What is no HTTP.
+    Binary,
 }
 
 /// A model: where it listens, and how often it was asked.
@@ -81,8 +93,25 @@ pub async fn model(manner: Manner) -> Model {
                         Manner::Huge => ("200 OK", "", format!("{{\"a\": \"{}\"}}", "x".repeat(100_000))),
                         Manner::Failing => ("500 Oh", "", "no\nidea".to_owned()),
                         Manner::Elsewhere => ("302 Found", "location: http://example.com/\r\n", String::new()),
+                        Manner::Sending(place) => ("302 Found", place, String::new()),
                         Manner::Half => {
                             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"is").await;
+                            return;
+                        }
+                        Manner::EndlessHead => {
+                            return pour(stream, "HTTP/1.1 200 OK\r\n", &"x: y\r\n".repeat(10_000), NONE).await;
+                        }
+                        Manner::Endless => {
+                            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+                            return pour(stream, head, &"8\r\n{\"a\": {}\r\n".repeat(1_000), NONE).await;
+                        }
+                        Manner::Dripping => {
+                            let head = "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{";
+                            return pour(stream, head, " ", Duration::from_millis(20)).await;
+                        }
+                        Manner::Mute => return,
+                        Manner::Binary => {
+                            let _ = stream.write_all(&[0, 0xff, 0x1b, b'\n', 0xfe, b'\r', b'\n']).await;
                             return;
                         }
                         Manner::Silent | Manner::Refusing => std::future::pending().await,
@@ -96,6 +125,17 @@ pub async fn model(manner: Manner) -> Model {
         }
     });
     model
+}
+
+const NONE: Duration = Duration::ZERO;
+
+/// Writes without end, until nobody reads.
+async fn pour(mut stream: TcpStream, head: &str, part: &str, pause: Duration) {
+    let mut written = stream.write_all(head.as_bytes()).await;
+    while written.is_ok() {
+        tokio::time::sleep(pause).await;
+        written = stream.write_all(part.as_bytes()).await;
+    }
 }
 
 pub struct Bed {
