@@ -29,7 +29,7 @@ lint: tools
 
 bench: build
 	@$(CARGO) bench --locked -q -p maas-stellar --bench evaluate
-	@$(CARGO) bench --locked -q -p maas-client --bench choose
+	@$(CARGO) bench --locked -q -p maas-client --bench choose --bench calls
 	@$(CARGO) bench --locked -q -p maas-e2e --bench bench
 
 verify: lint test
