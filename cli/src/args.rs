@@ -1,5 +1,6 @@
 //! The command line of `maasctl`, raw.
 
+mod call;
 mod change;
 mod config;
 mod diff;
@@ -15,6 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::output::color::Color;
 
+pub(crate) use call::{Call, CallOutput, Stellar, Verb};
 pub(crate) use change::{Apply, DryRun};
 pub(crate) use config::{Config, Output as ContextOutput};
 pub(crate) use diff::Diff;
@@ -132,6 +134,21 @@ pub(crate) enum Command {
     Rollout(Rollout),
     /// Wait until resources are as they should be
     Wait(Wait),
+    /// Ask a model, and print its answer
+    ///
+    /// Asks one live instance of the newest version, as callers with the client library do: by GET with a query, as Metron does, or
+    /// by POST of JSON. What fails there is asked once of another instance, where that can do no harm.
+    /// Exit code: 0 when a model answered with 200 and a JSON object, else 1.
+    #[command(verbatim_doc_comment)]
+    Call(Call),
+    /// Evaluate Stellar, the language of Metron's configs: a shell
+    ///
+    /// Expressions are evaluated as in Metron's configs; NAME := EXPRESSION keeps a value. Lines end with the expression: what is open
+    /// (a bracket, a quote) goes on in the next line. Where ZooKeeper answers, MAAS_GET_ENDPOINT and MAAS_MODEL_APPLY ask models.
+    /// %functions [TEXT], %vars, ?FUNCTION, quit. Without a terminal, each line of stdin is evaluated.
+    /// Exit code: 1 when an expression of -e or of stdin failed, else 0.
+    #[command(verbatim_doc_comment)]
+    Stellar(Stellar),
     /// Print the output of a model's instances
     Logs(Logs),
     /// List events, oldest first

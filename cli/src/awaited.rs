@@ -102,7 +102,7 @@ fn shown(text: &str) -> String {
 }
 
 /// What keeps a deployment from being served whole by its newest spec.
-fn unready(of: &Deployment) -> Option<String> {
+pub(crate) fn unready(of: &Deployment) -> Option<String> {
     if of.is_complete() {
         return None;
     }

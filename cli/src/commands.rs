@@ -2,6 +2,7 @@
 
 mod api_resources;
 mod apply;
+mod call;
 mod change;
 mod chosen;
 mod config;
@@ -28,6 +29,7 @@ mod rollout;
 mod scale;
 mod service;
 mod set;
+mod stellar;
 mod sync;
 mod top;
 mod version;
@@ -97,6 +99,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
         Command::Completion(args) => return crate::completion::script(args.shell),
         Command::Version(args) => return version::version(&global, &args),
         Command::ApiResources(args) => return api_resources::api_resources(&args),
+        Command::Stellar(args) => return stellar::stellar(&global, &args),
         _ => {}
     }
     let settings = Settings::resolve(&global)?;
@@ -116,6 +119,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             Command::Delete(args) => delete::delete(&settings, args).await,
             Command::Scale(args) => scale::scale(&settings, args).await,
             Command::Wait(args) => wait::wait(&settings, args).await,
+            Command::Call(args) => call::call(&settings, args).await,
             Command::Logs(args) => logs::logs(&settings, args).await,
             Command::Top(args) => top::top(&settings, args).await,
             Command::Events(args) => events::events(&settings, args).await,
@@ -136,6 +140,7 @@ pub(crate) fn run(line: Line) -> anyhow::Result<ExitCode> {
             | Command::Manual(_)
             | Command::Schema
             | Command::Version(_)
+            | Command::Stellar(_)
             | Command::Completion(_)
             | Command::ApiResources(_) => Ok(ExitCode::SUCCESS),
         }

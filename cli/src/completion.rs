@@ -15,9 +15,11 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, Shell as Engine};
 use maas_crd::Namespace;
+use maas_store::{Node, Store};
 
 use crate::args::{Global, Line, Shell};
-use crate::commands::{connection, explain_paths};
+use crate::commands::connection::{self, Part};
+use crate::commands::explain_paths;
 use crate::contexts;
 use crate::output;
 use crate::reference::{KINDS, Kind};
@@ -69,6 +71,7 @@ fn with_names(command: Command, above: &[&str]) -> Command {
         match (path.as_slice(), arg.get_id().as_str()) {
             ([_, "config", ..], "name") => names_of(arg, context_names),
             ([_, "explain"], "path") => names_of(arg, explain_paths),
+            ([_, "call"], "model") => names_of(arg, live),
             ([_, "logs"], "name") => names_of(arg, models_and_instances),
             ([_, "get"], "words") => names_of(arg, kinds_or_names),
             ([_, "describe" | "wait" | "delete"], "words" | "names") => names_of(arg, names_or_kinds),
@@ -158,13 +161,32 @@ fn models_and_instances() -> Vec<String> {
     of_kind(Kind::Instance, &typed().pop().unwrap_or_default())
 }
 
-/// The children of a folder of the tree that the words typed so far lead to.
+/// The models that have a live endpoint; once a name is typed, with their versions.
+fn live() -> Vec<String> {
+    let look = async |store: &Store, namespace: &Namespace| {
+        let tree = connection::load(store, &[Part::Endpoints], Some(namespace)).await.ok()?;
+        let words = tree.endpoints(Some(namespace)).into_iter().flat_map(|(_, _, _, endpoint)| {
+            let whole = format!("{}:{}", endpoint.model, endpoint.version);
+            [endpoint.model, whole]
+        });
+        Some(words.collect())
+    };
+    found(look)
+}
+
+/// The children of a folder of the tree.
 fn children(folder: impl Fn(&Namespace) -> String) -> Vec<String> {
+    found(async |store: &Store, namespace: &Namespace| {
+        store.children(&store.path(&Node::Folder(folder(namespace)))).await.ok()?
+    })
+}
+
+/// What is found in the tree that the words typed so far lead to.
+fn found(look: impl AsyncFnOnce(&Store, &Namespace) -> Option<Vec<String>>) -> Vec<String> {
     let Ok(settings) = Settings::resolve(&global(&typed())) else { return Vec::new() };
     let look = async {
         let store = connection::open(&settings).await.ok()?;
-        let path = store.path(&maas_store::Node::Folder(folder(&settings.namespace())));
-        store.children(&path).await.ok()?
+        look(&store, &settings.namespace()).await
     };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
     let found = runtime.block_on(async { tokio::time::timeout(PATIENCE, look).await.ok().flatten() });

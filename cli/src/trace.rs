@@ -17,7 +17,8 @@ use crate::output;
 pub(crate) fn begin(verbose: u8) {
     let ours = if verbose >= 2 { LevelFilter::DEBUG } else { LevelFilter::WARN };
     let mut targets = Targets::new().with_default(if verbose >= 3 { LevelFilter::TRACE } else { LevelFilter::OFF });
-    for library in ["maas_store", "maas_hdfs", "hadoop_rpc", "hadoop_yarn", "maasctl"] {
+    for library in ["maas_store", "maas_client", "maas_functions", "maas_hdfs", "hadoop_rpc", "hadoop_yarn", "maasctl"]
+    {
         targets = targets.with_target(library, if verbose >= 3 { LevelFilter::TRACE } else { ours });
     }
     targets = targets.with_target("call", if verbose >= 1 { LevelFilter::DEBUG } else { LevelFilter::OFF });

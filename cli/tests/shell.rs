@@ -58,6 +58,7 @@ fn bash_completes_commands_options_and_the_names_that_stand_in_the_tree() {
     assert_eq!(offered("maasctl scale dga-2", &at), ["dga-2.0"]);
     assert_eq!(offered("maasctl logs dga-1.0/", &at), ["dga-1.0/3-7"]);
     assert_eq!(offered("maasctl get md -n def", &at), ["default"]);
+    assert_eq!(offered("maasctl call d", &at), ["dga", "dga:1.0"]);
     assert_eq!(
         offered("maasctl explain models.spec.resou", &[]).first().map(String::as_str),
         Some("models.spec.resources")

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::choose::{Choice, Target, View, Wanted};
 use crate::directory::Directory;
-use crate::http::{CallError, Pool, Question, address, ask, pool, query};
+use crate::http::{CallError, Pool, Question, address, ask, pool};
 
 /// Instances that one call may try, where the request never reached the others.
 const TRIES: usize = 4;
@@ -54,6 +54,17 @@ pub struct Metrics {
     pub repeated: u64,
     /// Instances that were left out for a while.
     pub ejected: u64,
+}
+
+/// What a model said.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Who said it.
+    pub target: Arc<Target>,
+    /// As it came.
+    pub raw: Bytes,
+    /// What that is.
+    pub fields: Map<String, Value>,
 }
 
 #[derive(Debug, Default)]
@@ -163,7 +174,7 @@ impl Client {
         function: &str,
         arguments: &[(&str, Option<&str>)],
     ) -> Result<Map<String, Value>, CallError> {
-        self.call(wanted, function, &Question::Get(query(arguments)), true).await
+        self.ask(wanted, function, &Question::get(arguments)).await.map(|answer| answer.fields)
     }
 
     /// Asks a model by POST of JSON. It is repeated only where the request cannot have reached the first instance.
@@ -176,24 +187,22 @@ impl Client {
         function: &str,
         body: &Value,
     ) -> Result<Map<String, Value>, CallError> {
-        self.call(wanted, function, &Question::Post(Bytes::from(body.to_string())), false).await
+        self.ask(wanted, function, &Question::post(body)).await.map(|answer| answer.fields)
     }
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.inner.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    async fn call(
-        &self,
-        wanted: Wanted<'_>,
-        function: &str,
-        question: &Question,
-        idempotent: bool,
-    ) -> Result<Map<String, Value>, CallError> {
+    /// Asks a model, as [`Client::apply`] and [`Client::post`] do, and gives with the answer who gave it.
+    ///
+    /// # Errors
+    /// As [`Client::apply`].
+    pub async fn ask(&self, wanted: Wanted<'_>, function: &str, question: &Question) -> Result<Answer, CallError> {
         let inner = &self.inner;
         inner.counters.calls.fetch_add(1, Ordering::Relaxed);
         let end = tokio::time::Instant::now() + inner.options.deadline;
-        let answer = self.tries(wanted, function, question, idempotent, end).await;
+        let answer = self.tries(wanted, function, question, end).await;
         inner.counters.failed.fetch_add(u64::from(answer.is_err()), Ordering::Relaxed);
         answer
     }
@@ -203,9 +212,8 @@ impl Client {
         wanted: Wanted<'_>,
         function: &str,
         question: &Question,
-        idempotent: bool,
         end: tokio::time::Instant,
-    ) -> Result<Map<String, Value>, CallError> {
+    ) -> Result<Answer, CallError> {
         let options = &self.inner.options;
         let mut tried: Vec<Arc<Target>> = Vec::new();
         let (mut reached, mut last) = (0, None);
@@ -214,23 +222,34 @@ impl Client {
             let target = self.inner.view.load().choose(wanted, options.choice, self.now_ms(), &tried).cloned();
             let Some(target) = target else { break };
             let url = address(target.endpoint(), function, question);
-            let under_way = UnderWay::at(&target);
+            let (under_way, begun) = (UnderWay::at(&target), Instant::now());
             let asked =
                 tokio::time::timeout_at(end, ask(&self.inner.pool, &url, question, options.longest_answer)).await;
             drop(under_way);
+            let asked =
+                asked.unwrap_or_else(|_| Err(CallError::Deadline { url: url.clone(), after: options.deadline }));
+            tracing::debug!(
+                target: "call",
+                to = format!("{} {} {}", target.endpoint().model, target.endpoint().version, target.instance()),
+                what = format!("{} {url}", question.verb()),
+                answer = match &asked {
+                    Ok((raw, _)) => format!("{} bytes", raw.len()),
+                    Err(error) => error.to_string(),
+                },
+                took = ?begun.elapsed(),
+            );
             let error = match asked {
-                Ok(Ok(answer)) => {
+                Ok((raw, fields)) => {
                     target.answered();
-                    return Ok(answer);
+                    return Ok(Answer { target, raw, fields });
                 }
-                Ok(Err(error)) => error,
-                Err(_) => CallError::Deadline { url, after: options.deadline },
+                Err(error) => error,
             };
             if error.is_the_instances() && target.failed(self.now_ms()) {
                 self.inner.counters.ejected.fetch_add(1, Ordering::Relaxed);
             }
             reached += usize::from(!matches!(error, CallError::Transport { unsent: true, .. } | CallError::Url { .. }));
-            if !error.may_repeat(idempotent) || reached > 1 {
+            if !error.may_repeat(question.is_idempotent()) || reached > 1 {
                 return Err(error);
             }
             tracing::debug!("{error}; asking another instance");

@@ -107,16 +107,38 @@ pub(crate) fn pool(connect_timeout: Duration) -> Pool {
 }
 
 /// What is asked of a model.
-#[derive(Clone, Debug)]
-pub(crate) enum Question {
-    /// The query, encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// By GET, with this query, encoded. It may be repeated.
     Get(String),
-    /// JSON.
+    /// By POST of this JSON. It may be repeated only where it cannot have arrived.
     Post(Bytes),
 }
 
+impl Question {
+    /// A query exactly as Metron's `MAAS_MODEL_APPLY` sends it. An argument without a value is sent by its name alone.
+    #[must_use]
+    pub fn get(arguments: &[(&str, Option<&str>)]) -> Self {
+        Self::Get(query(arguments))
+    }
+
+    /// JSON.
+    #[must_use]
+    pub fn post(body: &Value) -> Self {
+        Self::Post(Bytes::from(body.to_string()))
+    }
+
+    pub(crate) fn is_idempotent(&self) -> bool {
+        matches!(self, Self::Get(_))
+    }
+
+    pub(crate) fn verb(&self) -> &'static str {
+        if self.is_idempotent() { "GET" } else { "POST" }
+    }
+}
+
 /// The query as Metron's MAAS_MODEL_APPLY sends it: form encoding; without a value, without `=`.
-pub(crate) fn query(arguments: &[(&str, Option<&str>)]) -> String {
+fn query(arguments: &[(&str, Option<&str>)]) -> String {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pairs: Vec<String> = arguments
         .iter()
@@ -145,7 +167,7 @@ pub(crate) async fn ask(
     url: &str,
     question: &Question,
     longest: usize,
-) -> Result<Map<String, Value>, CallError> {
+) -> Result<(Bytes, Map<String, Value>), CallError> {
     let bad = |reason: String| CallError::Url { url: url.to_owned(), reason };
     let uri: Uri = url.parse().map_err(|error| bad(format!("{error}")))?;
     if uri.scheme_str() != Some("http") {
@@ -178,15 +200,19 @@ pub(crate) async fn ask(
         }
     };
     if status != StatusCode::OK {
-        let start = bytes.get(..SHOWN.min(bytes.len())).unwrap_or_default();
-        let body = String::from_utf8_lossy(start).chars().flat_map(char::escape_debug).collect();
-        return Err(CallError::Status { url: url.to_owned(), status: status.as_u16(), body });
+        return Err(CallError::Status { url: url.to_owned(), status: status.as_u16(), body: start(&bytes) });
     }
     match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(unusable("it is no JSON object".to_owned())),
-        Err(error) => Err(unusable(format!("it is no JSON: {error}"))),
+        Ok(Value::Object(fields)) => Ok((bytes, fields)),
+        Ok(_) => Err(unusable(format!("it is no JSON object: {}", start(&bytes)))),
+        Err(error) => Err(unusable(format!("it is no JSON, {error}: {}", start(&bytes)))),
     }
+}
+
+/// The start of what a model said, fit for a terminal.
+fn start(bytes: &[u8]) -> String {
+    let start = bytes.get(..SHOWN.min(bytes.len())).unwrap_or_default();
+    String::from_utf8_lossy(start).chars().flat_map(char::escape_debug).collect()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -24,7 +24,7 @@ mod choose;
 mod directory;
 mod http;
 
-pub use call::{Client, Metrics, Options};
+pub use call::{Answer, Client, Metrics, Options};
 pub use choose::{Choice, Target, View, Wanted};
 pub use directory::Directory;
-pub use http::CallError;
+pub use http::{CallError, Question};

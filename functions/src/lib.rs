@@ -34,6 +34,18 @@ use maas_client::{CallError, Client, Wanted};
 use maas_stellar::{Functions, Value};
 use tokio::runtime::Handle;
 
+/// Each function's name and what it is for, in a line.
+pub const HELP: [(&str, &str); 2] = [
+    (
+        "MAAS_GET_ENDPOINT",
+        "MAAS_GET_ENDPOINT(name[, version]): a live endpoint of a model, of the newest version that has one; null when none has",
+    ),
+    (
+        "MAAS_MODEL_APPLY",
+        "MAAS_MODEL_APPLY(endpoint[, function], arguments): a model's answer, a map; null when there is none. The endpoint is what MAAS_GET_ENDPOINT gives, the arguments are a map",
+    ),
+];
+
 /// What the client's deadline may be overstepped by before a call is given up: only by a runtime that does not run.
 const GRACE: Duration = Duration::from_secs(5);
 

@@ -2,6 +2,7 @@
 
 mod collections;
 mod domains;
+mod help;
 mod numbers;
 mod patterns;
 mod texts;
@@ -63,6 +64,13 @@ impl Functions {
         let mut names: Vec<&str> = self.0.keys().map(AsRef::as_ref).collect();
         names.sort_unstable();
         names
+    }
+
+    /// What a function of [`Functions::standard`] is for, in a line: `TRIM(input): the text without white space around it`.
+    #[must_use]
+    pub fn help(name: &str) -> Option<String> {
+        let (name, arguments, gives) = help::ALL.iter().find(|(known, ..)| *known == name)?;
+        Some(format!("{name}({arguments}): {gives}"))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Function> {
