@@ -150,8 +150,8 @@ async fn what_never_ends_ends_with_the_call_and_no_call_goes_where_an_answer_sen
     assert!(error.contains("did not answer within 2000 ms"), "{error}");
     // What is published may be anything.
     for (number, (url, says)) in (0..).zip([
-        ("https://127.0.0.1:1", "only http is supported"),
-        ("file:///etc/passwd", "only http is supported"),
+        ("https://127.0.0.1:1", "cannot be called: only http is supported"),
+        ("file:///etc/passwd", "cannot be called"),
         ("http://", "cannot be called"),
         ("no url", "cannot be called"),
     ]) {
