@@ -154,7 +154,9 @@ fn query(arguments: &[(&str, Option<&str>)]) -> String {
 /// published under none, without one at its start.
 pub(crate) fn address(endpoint: &Endpoint, function: &str, question: &Question) -> String {
     let path = endpoint.functions.get(function).map_or(function, String::as_str);
-    let (url, path) = (endpoint.url.strip_suffix('/').unwrap_or(&endpoint.url), path.strip_prefix('/').unwrap_or(path));
+    // Of "http://" nothing is stripped: the path would become the host.
+    let url = endpoint.url.strip_suffix('/').filter(|url| !url.ends_with(":/")).unwrap_or(&endpoint.url);
+    let path = path.strip_prefix('/').unwrap_or(path);
     match question {
         Question::Get(query) => format!("{url}/{path}?{query}"),
         Question::Post(_) => format!("{url}/{path}"),
