@@ -54,6 +54,8 @@ fn apply(files: &[&Path]) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "command_line", "--ignored", "--nocapture", "--test-threads=1"])
         .env("MAAS_FUZZ_WORDS", words.join("\n"))
+        // As a program's main thread has it; a test's has a fourth.
+        .env("RUST_MIN_STACK", "8388608")
         .output()
         .unwrap();
     String::from_utf8(output.stderr).unwrap()

@@ -23,7 +23,7 @@ pub fn schema_takes(document: &serde_json::Value) -> bool {
 /// number has one spelling (1e2 and -0 are whole to a schema), and YAML's own faults are gone once it is JSON.
 #[must_use]
 pub fn is_beyond_schema(fault: &Fault) -> bool {
-    let amounts = [".memory", ".timeout", ".period", ".terminationGracePeriod"];
+    let amounts = [".memory", ".timeout", ".period", ".terminationGracePeriod", ".progressDeadline"];
     let spelling = fault.message.split_once(" must be a whole number").map(|(number, _)| number);
     amounts.iter().any(|end| fault.path.ends_with(end))
         || spelling.is_some_and(|number| number.contains(['e', 'E', '.', '+', '-']))
