@@ -83,7 +83,11 @@ async fn what_serves_serves_on_through_every_fault() {
     // A model is killed: started again in place, in the container that it had.
     let before = (containers(&maas), maas.endpoints());
     kill(maas.pids("dga.py")[0]);
-    let again = until(Duration::from_secs(60), || maas.endpoints().len() == 3 && maas.endpoints() != before.1);
+    // One look: between two, the killed model's endpoint goes.
+    let again = until(Duration::from_secs(60), || {
+        let now = maas.endpoints();
+        now.len() == 3 && now != before.1
+    });
     assert!(again, "{:?} after {:?}", maas.endpoints(), before.1);
     let instances = |all: &[(String, String)]| all.iter().map(|(instance, _)| instance.clone()).collect::<Vec<_>>();
     assert_eq!((containers(&maas), instances(&maas.endpoints())), (before.0, instances(&before.1)));
