@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use crossterm::event::{Event, EventStream};
+use crossterm::event::Event;
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, LocalBoxStream, StreamExt, pending, unfold};
 use maas_crd::{Iid, Namespace};
 use maas_store::{Mirror, Node, Store, mirror};
 use ratatui::DefaultTerminal;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::connection::{Part, open};
@@ -111,7 +112,7 @@ async fn run<'a>(
 ) -> anyhow::Result<ExitCode> {
     let look = Look { colour: output::color::stdout() };
     let mut tops = Tops::default();
-    let mut keys = EventStream::new();
+    let mut keys = keys();
     let mut ended = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
     let mut hung_up = signal(SignalKind::hangup()).context("cannot wait for signals")?;
@@ -127,7 +128,7 @@ async fn run<'a>(
             (changed, drawn) = (false, Instant::now());
         }
         tokio::select! {
-            event = keys.next() => match event {
+            event = keys.recv() => match event {
                 Some(Ok(Event::Key(key))) => match state.key(key) {
                     Some(Effect::Quit) => return Ok(ExitCode::SUCCESS),
                     Some(Effect::Redraw) => screen.0.clear().context("cannot draw")?,
@@ -159,6 +160,23 @@ async fn run<'a>(
         }
         changed = true;
     }
+}
+
+/// Keys and sizes, read by a thread of its own: crossterm 0.29 never comes back from reading a terminal that is gone, and
+/// must not keep us from hearing the signal that says so.
+fn keys() -> mpsc::Receiver<std::io::Result<Event>> {
+    let (sender, keys) = mpsc::channel(64);
+    // It ends with the process: nothing wakes it but a key.
+    std::thread::spawn(move || {
+        loop {
+            let event = crossterm::event::read();
+            let failed = event.is_err();
+            if sender.blocking_send(event).is_err() || failed {
+                return;
+            }
+        }
+    });
+    keys
 }
 
 /// Everything that the view shows of a namespace, or of all.
