@@ -4,7 +4,8 @@ missing=
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing\n  $1: $2"; }
 need cargo "https://rustup.rs (Rust 1.95 or newer)"
 need cc "apt-get install build-essential"
-need java "apt-get install openjdk-17-jre-headless"
+need java "apt-get install openjdk-17-jdk-headless"
+need javac "apt-get install openjdk-17-jdk-headless"
 need mvn "apt-get install maven"
 need python3 "apt-get install python3"
 need perl "apt-get install perl"

@@ -29,6 +29,7 @@ mod probe;
 mod proxy;
 mod search;
 mod squid;
+mod stock;
 
 pub use cluster::{Cluster, ClusterBuilder};
 pub use daemon::Daemon;
@@ -38,3 +39,4 @@ pub use kafka::Kafka;
 pub use proxy::{Protocol, Proxy, Request, Weather};
 pub use search::Search;
 pub use squid::Squid;
+pub use stock::fetch_metron_clients;
