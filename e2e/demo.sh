@@ -1,37 +1,11 @@
 #!/bin/bash
 # The main job on real daemons: the seed's three commands, the same declared by a manifest, two kills healed, a clean end.
-set -euo pipefail
-bin=${MAAS_BIN:?run it with: make demo}
-here=$(cd "$(dirname "$0")/.." && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/maas-demo.XXXXXX")
-began=$SECONDS
-bold=$(tput bold 2>/dev/null || true) dim=$(tput dim 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
-
-say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
-run() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
-fail() { printf 'demo failed: %s (what happened: %s)\n' "$1" "$work" >&2; exit 1; }
-# Waits until a command succeeds, at most so many seconds.
-until_true() { local end=$((SECONDS + $1)); shift; until "$@" >/dev/null 2>&1; do ((SECONDS < end)) || return 1; sleep 0.1; done; }
-
-cleanup() {
-  status=$?
-  trap - EXIT
-  for pid in ${caller:-} ${watcher:-}; do kill "$pid" 2>/dev/null || true; done
-  if [ -n "${cluster:-}" ]; then kill "$cluster" 2>/dev/null || true; wait "$cluster" 2>/dev/null || true; fi
-  if [ $status -eq 0 ]; then rm -rf "$work"; else echo "demo: logs are in $work" >&2; tail -n 15 "$work/cluster.log" >&2 || true; fi
-  exit $status
-}
-trap cleanup EXIT
+. "$(dirname "$0")/stage.sh" demo
 
 say "A cluster: ZooKeeper, NameNode, DataNode, ResourceManager, two NodeManagers (real daemons, free ports)"
-mkfifo "$work/ready"
-"$bin/cluster" up --nms 2 --dir "$work/cluster" >"$work/ready" 2> >(tee "$work/cluster.log" >&2) < <(exec tail -f /dev/null) &
-cluster=$!
-read -r -t 180 ready <"$work/ready" || fail "the cluster did not start"
-field() { python3 -c 'import json,sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$ready" "$1"; }
+start_cluster 180 --nms 2
 quorum=$(field quorum)
-HADOOP_CONF_DIR=$(field conf_dir); export HADOOP_CONF_DIR
-export MAAS_ZOOKEEPER=$quorum HADOOP_USER_NAME=root PATH="$bin:$PATH"
+export MAAS_ZOOKEEPER=$quorum PATH="$bin:$PATH"
 cp -r "$here/examples/mock_dga" "$work/mock_dga"
 
 say "The seed's three commands, as written there"
@@ -104,9 +78,4 @@ run maas_deploy.sh -zq "$quorum" -mo LIST
 run maasctl service stop
 
 say "The end: the cluster goes, and no process stays"
-kill "$cluster"; wait "$cluster" 2>/dev/null || true; cluster=
-left=$(for p in /proc/[0-9]*; do
-  { tr '\0' ' ' <"$p/cmdline"; readlink "$p/cwd"; } 2>/dev/null | grep -q "$work/cluster/" && echo "${p#/proc/}"
-done || true)
-[ -z "$left" ] || fail "processes are left: $left"
-printf '\n%sdone in %d s: declared, live, listed, called, killed, healed, removed; nothing is left.%s\n' "$bold" $((SECONDS - began)) "$plain"
+end_cluster "declared, live, listed, called, killed, healed, removed"

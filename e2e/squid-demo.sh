@@ -2,29 +2,8 @@
 # The page that this project began from, command by command on real parts: a model is deployed, squid's log goes through Kafka
 # and the model into a search engine, and the two documents that the page promises are there. Only hosts and ports differ, and
 # Kafka's tools, which lost --zookeeper and --broker-list since.
-set -euo pipefail
-bin=${MAAS_BIN:?run it with: make squid-demo}
-here=$(cd "$(dirname "$0")/.." && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/maas-squid-demo.XXXXXX")
+. "$(dirname "$0")/stage.sh" squid-demo
 chmod 711 "$work" # squid runs as nobody
-began=$SECONDS
-bold=$(tput bold 2>/dev/null || true) dim=$(tput dim 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
-
-say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
-show() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; }
-run() { show "$@"; "$@"; }
-fail() { printf 'squid-demo failed: %s (what happened: %s)\n' "$1" "$work" >&2; exit 1; }
-until_true() { local end=$((SECONDS + $1)); shift; until "$@" >/dev/null 2>&1; do ((SECONDS < end)) || return 1; sleep 0.2; done; }
-
-cleanup() {
-  status=$?
-  trap - EXIT
-  if [ -n "${pipeline:-}" ]; then kill "$pipeline" 2>/dev/null || true; wait "$pipeline" 2>/dev/null || true; fi
-  if [ -n "${cluster:-}" ]; then kill "$cluster" 2>/dev/null || true; wait "$cluster" 2>/dev/null || true; fi
-  if [ $status -eq 0 ]; then rm -rf "$work"; else echo "squid-demo: logs are in $work" >&2; tail -n 15 "$work"/*.log >&2 || true; fi
-  exit $status
-}
-trap cleanup EXIT
 
 squid=--squid
 if ! PATH=$PATH:/usr/sbin command -v squid >/dev/null; then
@@ -33,14 +12,8 @@ if ! PATH=$PATH:/usr/sbin command -v squid >/dev/null; then
 fi
 
 say "The machines of the page, all on this one: ZooKeeper, HDFS, YARN, Kafka, OpenSearch${squid:+, squid}"
-mkfifo "$work/ready"
-"$bin/cluster" up --kafka --search $squid --dir "$work/cluster" >"$work/ready" 2> >(tee "$work/cluster.log" >&2) < <(exec tail -f /dev/null) &
-cluster=$!
-read -r -t 300 ready <"$work/ready" || fail "the cluster did not start"
-field() { python3 -c 'import json,sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$ready" "$1"; }
+start_cluster 300 --kafka --search $squid
 zookeeper=$(field quorum) kafka=$(field kafka) kafka_bin=$(field kafka_bin) search=$(field search)
-HADOOP_CONF_DIR=$(field conf_dir); export HADOOP_CONF_DIR
-export HADOOP_USER_NAME=root
 METRON_HOME=$work/metron config=$work/metron/config/zookeeper
 mkdir -p "$config/parsers" "$config/enrichments"
 ln -s "$bin" "$METRON_HOME/bin"
@@ -120,9 +93,4 @@ P
 
 say "The end: all that was started goes"
 kill "$pipeline"; wait "$pipeline" || fail "the pipeline did not end well"; pipeline=
-kill "$cluster"; wait "$cluster" 2>/dev/null || true; cluster=
-left=$(for p in /proc/[0-9]*; do
-  { tr '\0' ' ' <"$p/cmdline"; readlink "$p/cwd"; } 2>/dev/null | grep -q "$work/cluster/" && echo "${p#/proc/}"
-done || true)
-[ -z "$left" ] || fail "processes are left: $left"
-printf '\n%sdone in %d s: deployed, called, configured, logged, judged, indexed, as the page says; nothing is left.%s\n' "$bold" $((SECONDS - began)) "$plain"
+end_cluster "deployed, called, configured, logged, judged, indexed, as the page says"
