@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hadoop_rpc::{Conf, Credentials};
-use hadoop_yarn::{AM_RM_TOKEN, ContainerId, MasterClient, Nodes, RmClient, config};
+use hadoop_yarn::{AM_RM_TOKEN, ContainerId, LocalResource, MasterClient, Nodes, RmClient, config};
 use maas_crd::OperatorLaunch;
 use maas_hdfs::Hdfs;
-use maas_operator::settings::{self, MetronQueue, Settings};
+use maas_operator::settings::{MetronQueue, Settings};
 use maas_operator::shell::{self, Peers};
 use maas_operator::upgrade;
 
@@ -62,7 +62,7 @@ fn prepare() -> anyhow::Result<(tokio::runtime::Runtime, Settings, Peers)> {
         nonce: format!("{:016x}", rand::random::<u64>()),
         program: launch.operator,
         refused: None,
-        runner: settings::localised(launch.runner),
+        runner: LocalResource::private_file(launch.runner.url, launch.runner.size, launch.runner.mtime_ms),
         env: launch.env,
         metron_queue: launch.metron_queue.map(|path| MetronQueue { path, user: launch.user }),
     };

@@ -9,7 +9,7 @@ pub(crate) mod launch;
 pub(crate) mod observed;
 mod rollout;
 mod status;
-mod tree;
+pub(crate) mod tree;
 
 use maas_crd::{Iid, Status, Template};
 use maas_store::{Event, EventKind, Op, Phase};

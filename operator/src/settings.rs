@@ -2,21 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hadoop_yarn::{LocalResource, ResourceKind, Visibility};
-use maas_crd::RemoteFile;
+use hadoop_yarn::LocalResource;
 use maas_store::{Build, Programs, RefusedUpgrade, Root};
-
-/// The runner's file as containers localise it.
-#[must_use]
-pub fn localised(file: RemoteFile) -> LocalResource {
-    LocalResource {
-        url: file.url,
-        size: file.size,
-        timestamp: file.mtime_ms,
-        kind: ResourceKind::File,
-        visibility: Visibility::Private,
-    }
-}
 
 /// Metron's queue, and for whom it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +47,8 @@ impl Settings {
     /// Takes in which programs the service has, and which request was not followed.
     pub(crate) fn set_programs(&mut self, programs: Programs, refused: Option<RefusedUpgrade>) {
         self.program = programs.operator.url;
-        self.runner = localised(programs.runner);
+        let runner = programs.runner;
+        self.runner = LocalResource::private_file(runner.url, runner.size, runner.mtime_ms);
         self.refused = refused;
     }
 

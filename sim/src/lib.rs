@@ -17,7 +17,7 @@ pub mod yarn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hadoop_yarn::{AllocateRequest, ApplicationId, Container, ContainerId, LocalResource, ResourceKind, Visibility};
+use hadoop_yarn::{AllocateRequest, ApplicationId, Container, ContainerId, LocalResource};
 use maas_crd::Launch;
 use maas_operator::core::Core;
 use maas_operator::core::event::{Event, Tag};
@@ -177,13 +177,7 @@ impl World {
             nonce: format!("{nonce}{}", self.slots.len()),
             program,
             refused: None,
-            runner: LocalResource {
-                url: runner,
-                size: 1,
-                timestamp: 1,
-                kind: ResourceKind::File,
-                visibility: Visibility::Private,
-            },
+            runner: LocalResource::private_file(runner, 1, 1),
             env: BTreeMap::new(),
             metron_queue: Some(MetronQueue { path: QUEUE.to_owned(), user: "u".to_owned() }),
         };

@@ -160,6 +160,14 @@ pub struct LocalResource {
     pub visibility: Visibility,
 }
 
+impl LocalResource {
+    /// A file as it is, for the containers of its user alone; size in bytes, modification time in ms.
+    #[must_use]
+    pub fn private_file(url: String, size: u64, timestamp: i64) -> Self {
+        Self { url, size, timestamp, kind: ResourceKind::File, visibility: Visibility::Private }
+    }
+}
+
 /// How a container is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LaunchContext {

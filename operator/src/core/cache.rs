@@ -135,10 +135,7 @@ impl Cache {
     /// doubt afterwards.
     pub(crate) fn take_idle(&mut self, root: &Root) -> Vec<ModelName> {
         let mut doubtful = std::mem::take(&mut self.doubtful);
-        doubtful.retain(|model| {
-            let path = Node::MetronModel { model: model.clone() }.path(root);
-            !self.named.contains_key(model) && self.entries.contains_key(&path) && self.below(&path).next().is_none()
-        });
+        doubtful.retain(|model| !self.named.contains_key(model) && self.empty_directory(root, model).is_some());
         doubtful.into_iter().collect()
     }
 
@@ -379,25 +376,18 @@ impl Cache {
     /// Metron's directories of a deployment's models, if they are empty and no other deployment names the model. One that
     /// starts just then finds its parent gone, and its runner makes it again.
     fn idle_models(&self, root: &Root, observed: &Observed<'_>) -> BTreeSet<String> {
-        let own = observed.revisions.values().filter_map(|r| r.record.as_ref()).map(|r| &r.template.model.name);
-        let mut idle = BTreeSet::new();
-        for model in own {
-            let path = Node::MetronModel { model: model.clone() }.path(root);
-            let named = |(at, entry): (&String, &Entry)| {
-                let template = match &entry.value {
-                    Value::Spec(spec) => spec.as_ref().as_ref().ok().map(|m| &m.resource.spec.template),
-                    Value::Revision(revision) => revision.as_ref().map(|r| &r.template),
-                    _ => None,
-                };
-                let other = || Node::parse(root, at).as_ref().and_then(key_of).is_some_and(|key| key != *observed.key);
-                template.is_some_and(|t| t.model.name == *model) && other()
-            };
-            let empty = self.below(&path).next().is_none();
-            if self.entries.contains_key(&path) && empty && !self.entries.iter().any(named) {
-                idle.insert(path);
-            }
+        let mut own: BTreeMap<&ModelName, usize> = BTreeMap::new();
+        for revision in observed.revisions.values().filter_map(|seen| seen.record.as_ref()) {
+            *own.entry(&revision.template.model.name).or_default() += 1;
         }
-        idle
+        let alone = own.into_iter().filter(|(model, count)| self.named.get(*model) == Some(count));
+        alone.filter_map(|(model, _)| self.empty_directory(root, model)).collect()
+    }
+
+    /// Metron's directory of a model, if it stands and is empty.
+    fn empty_directory(&self, root: &Root, model: &ModelName) -> Option<String> {
+        let path = Node::MetronModel { model: model.clone() }.path(root);
+        (self.entries.contains_key(&path) && self.below(&path).next().is_none()).then_some(path)
     }
 
     /// Uploads of ours that only one revision of this deployment names, which no spec wants any more. Of a removed

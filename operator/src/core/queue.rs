@@ -14,6 +14,7 @@ use super::event::{Effect, Level};
 use super::{Core, Drain, Purpose, RETRY, RETRY_MAX, fence};
 use crate::key::Key;
 use crate::plan::Time;
+use crate::plan::tree::add_events;
 use crate::seeded::{Bug, seeded};
 use crate::settings::MetronQueue;
 
@@ -313,8 +314,10 @@ impl Core {
     fn tell(&self, now: Time, kind: EventKind, reason: &str, item: &QueueItem, why: &str, ops: &mut Vec<Op>) {
         let path = Node::QueueEvents.path(&self.settings.root);
         let before = self.cache.ring(&path);
-        let (mut ring, version) = before.map_or_else(Default::default, |(ring, version)| (ring, Some(version)));
-        ring.push(Event {
+        if before.is_none() {
+            self.create_missing(&Node::QueueEvents, ops);
+        }
+        let event = Event {
             kind,
             reason: reason.to_owned(),
             message: format!("{why}; {}", shown(&item.data)),
@@ -322,15 +325,8 @@ impl Core {
             count: 1,
             first_ms: now.wall,
             last_ms: now.wall,
-        });
-        let data = ring.encode();
-        match version {
-            Some(version) => ops.push(Op::Set { path, data, version: Some(version) }),
-            None => {
-                self.create_missing(&Node::QueueEvents, ops);
-                ops.push(Op::Create { path, data, ephemeral: false });
-            }
-        }
+        };
+        ops.push(add_events(path, before, [event]));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hadoop_yarn::{LaunchContext, LocalResource, ResourceKind, Visibility};
+use hadoop_yarn::{LaunchContext, LocalResource};
 use maas_crd::{Iid, Launch, ModelRef, Template};
 use maas_store::{PinnedFile, Revision};
 
@@ -68,13 +68,7 @@ const COMMAND: &str = "exec ./maas-runner 1><LOG_DIR>/runner.out 2><LOG_DIR>/run
 pub(crate) fn context(settings: &Settings, key: &Key, iid: Iid, number: u32, revision: &Revision) -> LaunchContext {
     let mut resources = BTreeMap::from([("maas-runner".to_owned(), settings.runner.clone())]);
     for file in revision.payload.iter().flatten() {
-        let resource = LocalResource {
-            url: file.url.clone(),
-            size: file.size,
-            timestamp: file.mtime_ms,
-            kind: ResourceKind::File,
-            visibility: Visibility::Private,
-        };
+        let resource = LocalResource::private_file(file.url.clone(), file.size, file.mtime_ms);
         resources.insert(format!("model/{}", file.path), resource);
     }
     let launch = launch(settings, key, iid, number, revision);

@@ -155,17 +155,21 @@ impl<'a> Paths<'a> {
     }
 
     pub(super) fn write_events(&self, observed: &Observed<'_>, unwritten: &[Event]) -> Op {
-        let path = self.path(&self.events());
-        let (mut ring, version) = match &observed.events {
-            Some((ring, version)) => (ring.clone(), Some(*version)),
-            None => (EventRing::default(), None),
-        };
-        for event in unwritten {
-            ring.push(event.clone());
-        }
-        match version {
-            Some(version) => Op::Set { path, data: ring.encode(), version: Some(version) },
-            None => self.create(path, ring.encode()),
-        }
+        add_events(self.path(&self.events()), observed.events.clone(), unwritten.iter().cloned())
+    }
+}
+
+/// The write of more events; `before` is the ring that stands at `path`, with its znode's version.
+pub(crate) fn add_events(
+    path: String,
+    before: Option<(EventRing, i32)>,
+    events: impl IntoIterator<Item = Event>,
+) -> Op {
+    let (mut ring, version) = before.map_or_else(Default::default, |(ring, version)| (ring, Some(version)));
+    events.into_iter().for_each(|event| ring.push(event));
+    let data = ring.encode();
+    match version {
+        Some(_) => Op::Set { path, data, version },
+        None => Op::Create { path, data, ephemeral: false },
     }
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use hadoop_yarn::{
-    ApplicationId, LaunchContext, LocalResource, LogPatterns, Resource, ResourceKind, Submission, Visibility,
-};
+use hadoop_yarn::{ApplicationId, LaunchContext, LocalResource, LogPatterns, Resource, Submission};
 use maas_crd::{OperatorLaunch, RemoteFile};
 use maas_hdfs::{FileInfo, Hdfs};
 
@@ -177,13 +175,7 @@ pub(super) fn remote(file: FileInfo) -> RemoteFile {
 }
 
 fn local(file: FileInfo) -> LocalResource {
-    LocalResource {
-        url: file.url,
-        size: file.size,
-        timestamp: file.mtime_ms,
-        kind: ResourceKind::File,
-        visibility: Visibility::Private,
-    }
+    LocalResource::private_file(file.url, file.size, file.mtime_ms)
 }
 
 #[cfg(test)]
