@@ -25,15 +25,21 @@ async fn push(bed: &Bed, text: String) {
     tree::write(&bed.store, &[(place, text.into_bytes())].into()).await.unwrap();
 }
 
+/// Sends the page's two lines, and waits for what becomes of them.
+async fn the_pages_documents(bed: &Bed) -> (Value, Value) {
+    bed.send([line("www.yahoo.com", 1).into(), line("cnn.com", 2).into()]).await;
+    count(bed, 2).await;
+    let mut documents = bed.documents().await.unwrap();
+    documents.sort_by_key(|document| document["bytes"].as_u64());
+    let [yahoo, cnn] = &documents[..] else { panic!("{documents:?}") };
+    (yahoo.clone(), cnn.clone())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_lines_become_its_documents_and_bad_messages_stop_nothing() {
     let bed = Bed::make(Search::opensearch(None)).await;
     let pipeline = bed.start(&[]);
-    bed.send([line("www.yahoo.com", 1).into(), line("cnn.com", 2).into()]).await;
-    count(&bed, 2).await;
-    let mut documents = bed.documents().await.unwrap();
-    documents.sort_by_key(|document| document["bytes"].as_u64());
-    let [yahoo, cnn] = &documents[..] else { panic!("{documents:?}") };
+    let (yahoo, cnn) = the_pages_documents(&bed).await;
     assert_eq!((yahoo.get("is_alert"), &yahoo["is_malicious"]), (None, &json!("legit")), "{yahoo}");
     assert_eq!((&cnn["is_alert"], &cnn["is_malicious"]), (&json!("true"), &json!("malicious")), "{cnn}");
     assert_eq!(cnn["threat:triage:level"], json!(100.0));
@@ -186,11 +192,7 @@ async fn search_engine_kafka_and_zookeeper_come_back_and_nothing_was_lost() {
 async fn the_seeds_own_generation_of_elasticsearch_takes_the_documents_too() {
     let bed = Bed::make(Search::elasticsearch(None)).await;
     let pipeline = bed.start(&[]);
-    bed.send([line("www.yahoo.com", 1).into(), line("cnn.com", 2).into()]).await;
-    count(&bed, 2).await;
-    let mut documents = bed.documents().await.unwrap();
-    documents.sort_by_key(|document| document["bytes"].as_u64());
-    let [yahoo, cnn] = &documents[..] else { panic!("{documents:?}") };
+    let (yahoo, cnn) = the_pages_documents(&bed).await;
     assert_eq!((yahoo.get("is_alert"), &yahoo["is_malicious"]), (None, &json!("legit")), "{yahoo}");
     assert_eq!((&cnn["is_alert"], &cnn["threat:triage:level"]), (&json!("true"), &json!(100.0)), "{cnn}");
     // A text where numbers were before: the engine refuses the one document, and takes the next.
