@@ -3,12 +3,14 @@
 //! The file is `MAASCONFIG`, else `~/.maas/config`; one that is not there holds no contexts.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
+
+use crate::input::text_within;
 
 /// A file of contexts is some hundred bytes.
 const MOST: u64 = 1024 * 1024;
@@ -142,17 +144,13 @@ pub(crate) fn required_path() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// It can't be read, or is no file of contexts: with line and column.
 pub(crate) fn read(file: &Path) -> anyhow::Result<Contexts> {
-    let mut text = String::new();
-    match File::open(file) {
+    let read = match File::open(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Contexts::default()),
-        opened => {
-            let read = opened.and_then(|opened| opened.take(MOST + 1).read_to_string(&mut text));
-            read.with_context(|| format!("cannot read the contexts in {}", file.display()))?;
-        }
-    }
-    if text.len() as u64 > MOST {
+        opened => opened.and_then(|opened| text_within(MOST, opened)),
+    };
+    let Some(text) = read.with_context(|| format!("cannot read the contexts in {}", file.display()))? else {
         bail!("{} is no file of contexts: it has more than {MOST} bytes", file.display());
-    }
+    };
     Contexts::parse(&text, file)
 }
 

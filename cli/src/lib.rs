@@ -12,6 +12,7 @@ mod contexts;
 mod edit;
 mod field_selector;
 mod http;
+mod input;
 mod jsonpath;
 mod label;
 mod legacy;

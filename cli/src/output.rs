@@ -59,6 +59,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(fit).collect()
 }
 
+/// `1 item`, `3 items`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// Milliseconds since 1970 by this machine's clock.
 pub(crate) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()

@@ -12,6 +12,7 @@ use super::connection::{Part, has_leader, load, open};
 use super::missing::nearest;
 use crate::args::{Call, CallOutput, Verb};
 use crate::awaited::unready;
+use crate::input::text_within;
 use crate::output::{self, printable};
 use crate::settings::Settings;
 use crate::tree::Tree;
@@ -87,12 +88,7 @@ fn question(args: &Call) -> anyhow::Result<Question> {
 }
 
 fn read(from: impl Read) -> anyhow::Result<String> {
-    let mut text = String::new();
-    from.take(MOST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MOST {
-        bail!("it is longer than {MOST} bytes");
-    }
-    Ok(text)
+    text_within(MOST, from)?.ok_or_else(|| anyhow!("it is longer than {MOST} bytes"))
 }
 
 /// Why nothing of a model is live, and what to do. Pure.

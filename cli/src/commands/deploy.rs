@@ -16,7 +16,7 @@ use super::wait::{require_operator, until_gone, until_ready};
 use crate::edit::EditId;
 use crate::legacy::deploy::{Add, DeployRequest, Mode};
 use crate::legacy::root::tree_root;
-use crate::output;
+use crate::output::{self, counted};
 use crate::settings::Settings;
 
 /// Runs one request.
@@ -155,7 +155,7 @@ async fn add(settings: &Settings, store: &Store, wanted: Wanted, wait: Option<Du
         wanted.path.take_back(&hdfs).await.unwrap_or_else(|error| output::note(&format!("{error:#}")));
     }
     let (name, total) = settled?;
-    let (count, model) = (counted(wanted.instances), wanted.words());
+    let (count, model) = (counted(wanted.instances.into(), "instance"), wanted.words());
     if created {
         output::data(&format!("modeldeployment.maas/{name} created: {count} of {model}\n"))?;
     } else {
@@ -226,7 +226,7 @@ async fn remove(store: &Store, model: &ModelRef, instances: u32, wait: Option<Du
             return Ok(ExitCode::SUCCESS);
         }
         Removed::Lowered(name, left) => {
-            let count = counted(instances);
+            let count = counted(instances.into(), "instance");
             output::data(&format!(
                 "modeldeployment.maas/{name} configured: {count} of {model} removed, {left} left\n"
             ))?;
@@ -241,7 +241,7 @@ async fn remove(store: &Store, model: &ModelRef, instances: u32, wait: Option<Du
             let more = if had < instances { format!(" ({instances} were asked)") } else { String::new() };
             output::data(&format!(
                 "modeldeployment.maas/{name} deleted: {} of {model} removed, none left{more}\n",
-                counted(had)
+                counted(had.into(), "instance")
             ))?;
             if let Some(wait) = wait {
                 require_operator(store).await?;
@@ -311,8 +311,4 @@ async fn list(store: &Store, model: Option<&str>, version: Option<&str>) -> anyh
     }
     output::data(&text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn counted(instances: u32) -> String {
-    if instances == 1 { "1 instance".to_owned() } else { format!("{instances} instances") }
 }

@@ -5,6 +5,7 @@ use maas_store::{Event, EventRing, LeaderRecord, Node, Store};
 use crate::legacy::DEFAULT_CONFIG_PATH;
 use crate::legacy::root::{queue, tree_root};
 use crate::output::age::age;
+use crate::output::counted;
 
 /// What was seen of it.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -66,7 +67,7 @@ pub(crate) async fn of_config(store: &Store, config_path: &str) -> anyhow::Resul
 impl Seen {
     /// In a line; none for a queue that nobody reads and nothing lies on.
     pub(crate) fn words(&self, now_ms: i64) -> Option<String> {
-        let items = counted(self.items);
+        let items = counted(self.items as u64, "item");
         let mut words = match (self.is_read, self.items) {
             (true, 0) => format!("{} is read", self.path),
             (true, _) => format!("{} is read, {items} to go", self.path),
@@ -82,11 +83,6 @@ impl Seen {
         }
         Some(words)
     }
-}
-
-/// `1 item`, `3 items`.
-pub(crate) fn counted(items: usize) -> String {
-    if items == 1 { "1 item".to_owned() } else { format!("{items} items") }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use maas_stellar::{Expression, Functions, Value};
 use tokio::runtime::Runtime;
 
 use crate::args::{Global, Stellar};
+use crate::input::text_within;
 use crate::output::{self, printable};
 use crate::settings::Settings;
 
@@ -183,12 +184,11 @@ impl Session {
 /// The fields of a message.
 fn fields(path: &Path) -> anyhow::Result<BTreeMap<String, (Value, Option<String>)>> {
     let shown = path.display();
-    let length = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
-    if length > MOST {
+    let read = std::fs::File::open(path).and_then(|file| text_within(MOST, file));
+    let Some(text) = read.with_context(|| format!("cannot read {shown}"))? else {
         bail!("{shown} is longer than {MOST} bytes");
-    }
-    let text = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
-    let json: serde_json::Value = serde_json::from_slice(&text).with_context(|| format!("{shown} is no JSON"))?;
+    };
+    let json: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("{shown} is no JSON"))?;
     let serde_json::Value::Object(fields) = json else { bail!("{shown} is no message: a JSON object is expected") };
     Ok(fields.iter().map(|(name, value)| (name.clone(), (Value::from(value), None))).collect())
 }
